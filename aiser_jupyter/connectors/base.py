@@ -1,0 +1,192 @@
+"""The seam to a database: ``Connector`` opens a ``Session``; a session runs one statement at a time.
+
+A driver is imported only in this folder, and only when a session is opened. What differs between databases
+is declared (``fields``, ``capabilities``, ``dialect``) or a small override in the connector's own file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import AiserError, ConfigError, QueryFailed, nearest
+from ..models import Availability, ConnectionConfig, Statistics, Table, TableRef
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..run import Run
+
+__all__ = ["Capabilities", "Connector", "Field", "Parameters", "Session"]
+
+Parameters = Mapping[str, Any] | Sequence[Any]
+"""Bound values: by name or by position, as the connector's ``capabilities.paramstyle`` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a connection: draws the form, validates, and says what is secret.
+
+    ``kind`` is ``text``, ``integer``, ``boolean``, ``path`` or ``choice`` (with ``choices``). ``routing``
+    marks a field that decides where the connection goes.
+    """
+
+    name: str
+    label: str
+    kind: str = "text"
+    required: bool = False
+    secret: bool = False
+    routing: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a database can do, as data."""
+
+    paramstyle: str = "named"  # named ($x) · pyformat (%(x)s) · qmark (?)
+    cancel: bool = True
+    read_only: bool = False
+    streaming: bool = True
+    catalogs: bool = False
+    schemas: bool = True
+
+
+class Session(ABC):
+    """One open driver connection. Only ``cancel`` and ``abort`` may be called from another thread."""
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
+        """Run one statement and stream its rows.
+
+        Parameters
+        ----------
+        sql : str
+            One statement in the connector's dialect, placeholders in its ``paramstyle``.
+        parameters : mapping or sequence
+            Bound by the driver, never pasted.
+        run : Run
+            Deadline, cancel signal, events.
+
+        Returns
+        -------
+        pyarrow.RecordBatchReader
+            A stable schema from declared types, whatever the number of rows. A statement without a result
+            gives an empty schema. Iterating raises translated errors only.
+
+        Raises
+        ------
+        AiserError
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Ask the database to stop the running statement; harmless where none runs."""
+
+    def abort(self) -> None:
+        """Cut the connection where the database no longer answers."""
+        self.cancel()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give everything back. Safe to call twice."""
+
+
+class Connector(ABC):
+    """Speaks to one kind of database through its real driver. Stateless; one instance serves all."""
+
+    type: ClassVar[str]
+    label: ClassVar[str]
+    dialect: ClassVar[str]
+    fields: ClassVar[tuple[Field, ...]]
+    capabilities: ClassVar[Capabilities]
+
+    def dialect_of(self, config: ConnectionConfig) -> str:
+        """sqlglot's name of the dialect spoken at ``config``; the connector's own by default."""
+        return self.dialect
+
+    def paramstyle_of(self, config: ConnectionConfig) -> str:
+        """How parameters are written at ``config``; the connector's own by default."""
+        return self.capabilities.paramstyle
+
+    @abstractmethod
+    def available(self) -> Availability:
+        """Say whether the driver is installed, without importing it; ``hint`` is the pip line."""
+
+    def prepare(self, config: ConnectionConfig) -> None:  # noqa: B027 - most have nothing to make
+        """Make what a new connection needs before it is tested and saved; nothing by default."""
+
+    @abstractmethod
+    def open(self, config: ConnectionConfig, *, read_only: bool = False) -> Session:
+        """Open a session.
+
+        Raises
+        ------
+        ConnectError, DataError
+            With a hint that says what to do.
+        """
+
+    @abstractmethod
+    def tables(self, session: Session, schema: str | None = None) -> list[Table]:
+        """List tables and views, without their columns."""
+
+    @abstractmethod
+    def columns(self, session: Session, table: TableRef) -> Table:
+        """Describe one table. Raises `UnknownTable`."""
+
+    def statistics(self, session: Session, table: TableRef) -> Statistics:
+        """Size of one table by a cheap call; unknown by default."""
+        return Statistics()
+
+    def translate(self, exc: Exception, sql: str = "") -> AiserError:
+        """Turn a driver's exception into one of ours."""
+        return QueryFailed(str(exc))
+
+    def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``values`` with defaults filled in and types checked.
+
+        Raises
+        ------
+        ConfigError
+            For a field that is not in ``fields``, is missing, or has the wrong type.
+        """
+        known = {field.name: field for field in self.fields}
+        for name in values:
+            if name not in known:
+                hint = nearest(name, known, noun="fields")
+                raise ConfigError(f"{self.label} has no field {name!r}.", hint=hint)
+        checked: dict[str, Any] = {}
+        for field in self.fields:
+            value = values.get(field.name, field.default)
+            if value is None or value == "":
+                if field.required:
+                    raise ConfigError(f"{self.label} needs {field.name!r} ({field.label}).")
+                continue
+            checked[field.name] = _typed(self.label, field, value)
+        return checked
+
+
+def _typed(label: str, field: Field, value: Any) -> Any:
+    if field.kind == "integer":
+        if isinstance(value, bool) or not str(value).lstrip("-").isdigit():
+            raise ConfigError(f"{label}: {field.name!r} takes a whole number.")
+        return int(value)
+    if field.kind == "boolean":
+        if not isinstance(value, bool):
+            raise ConfigError(f"{label}: {field.name!r} takes true or false.")
+        return value
+    if not isinstance(value, str) or "\0" in value:
+        raise ConfigError(f"{label}: {field.name!r} takes text.")
+    if field.kind == "path":  # it must mean the same file in another notebook's folder
+        return str(Path(value).expanduser().absolute())
+    if field.kind == "choice" and value not in field.choices:
+        raise ConfigError(
+            f"{label}: {field.name!r} cannot be {value!r}.",
+            hint=nearest(value, field.choices, noun="values"),
+        )
+    return value
