@@ -1,0 +1,1 @@
+"""What there is to query, and how large it is."""

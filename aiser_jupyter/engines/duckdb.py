@@ -1,0 +1,219 @@
+"""``duckdb``: files, DataFrames and DuckDB databases, computed in this process.
+
+A frame is visible to a statement that uses its name, and to no other. A table of the connection wins over a
+frame of the same name, with a `Notice`. A file that is written to while it is read fails the run: half of it
+would be of one version and half of another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..connectors import files
+from ..connectors.base import Parameters, Session
+from ..connectors.duckdb import DuckDBConnector
+from ..connectors.duckdb_frames import unread_index
+from ..connectors.duckdb_instance import configure
+from ..connectors.duckdb_session import DuckDBSession
+from ..errors import DataError, UnknownTable, UsageError
+from ..models import LOCAL, Availability, Estimate, Notice, Scope, StatementKind, Statistics, Support
+from ..run import Phase
+from .base import Engine
+from .stream import stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..config import Settings
+    from ..run import Run
+    from ..sql import Statement
+
+__all__ = ["DuckDBEngine"]
+
+STARTUP_SECONDS = {True: 0.002, False: 0.02}
+"""Opening a session, by whether it is ``local``; a file is opened and checked."""
+BYTES_PER_SECOND = {"parquet": 400e6, "csv": 200e6, "json": 200e6, "workbook": 2e6, "": 2e9}
+"""Reading, by file format; "" is memory."""
+ROWS_PER_SECOND = {"aggregates": 100e6, "joins": 10e6, "windows": 4e6, "distinct": 5e6, "ordered": 6e6}
+"""Computing, by what a statement does, once each. Orders of magnitude, of 5 million rows on two cores."""
+
+_TEMPORARY = re.compile(r"\s*CREATE\s+(OR\s+REPLACE\s+)?TEMP", re.IGNORECASE)
+
+
+class DuckDBEngine(Engine):
+    """Reads files and frames in this process, and DuckDB databases where they are.
+
+    Parameters
+    ----------
+    settings : Settings
+        Memory, threads and spill space of every DuckDB instance opened from here on.
+    """
+
+    name = "duckdb"
+    label = "DuckDB"
+
+    def __init__(self, settings: Settings) -> None:
+        self._connector = DuckDBConnector()
+        configure(settings.duckdb)
+
+    def available(self) -> Availability:
+        return self._connector.available()
+
+    def supports(self, statement: Statement, scope: Scope) -> Support:
+        if scope.connection.type != self._connector.type:
+            return Support(False, f"the tables of {scope.connection.name} are not DuckDB's to read")
+        if scope.connection.id == LOCAL:
+            return Support(True, "files and DataFrames are read where they are")
+        if statement.kind is not StatementKind.READ:
+            return Support(False, "not provably one read: it runs on its own connection only")
+        return Support(True, "the database file is read in this process")
+
+    def estimate(self, statement: Statement, scope: Scope, statistics: Mapping[str, Statistics]) -> Estimate:
+        known = {str(table): statistics.get(str(table), Statistics()) for table in statement.tables}
+        terms = {"startup": STARTUP_SECONDS[scope.connection.id == LOCAL]}
+        rows, size = _total(known, "rows"), _total(known, "bytes")
+        terms["scan"] = sum(
+            (one.bytes or 0) / BYTES_PER_SECOND[files.format_of(name)] for name, one in known.items()
+        )
+        done = {name: getattr(statement.features, name) for name in ROWS_PER_SECOND}
+        counted = sum(one.rows or 0 for one in known.values())
+        terms["compute"] = sum(int(times) * counted / ROWS_PER_SECOND[name] for name, times in done.items())
+        unsized = tuple(f"size of {name}" for name, one in known.items() if one.rows is None)
+        if not statement.parsed:
+            unsized = ("what the statement reads",)
+        return Estimate(sum(terms.values()), rows, size, terms, unsized)
+
+    def execute(self, statement: Statement, scope: Scope, run: Run) -> pa.RecordBatchReader:
+        run.emit(Phase("connect"))
+        reads = statement.kind is StatementKind.READ
+        session = self._connector.open(scope.connection.config, read_only=reads)
+        try:
+            with run.on_cancel(session.cancel):
+                taken = _register_frames(session, statement, scope, run)
+                before = _register_files(session, statement, taken, run)
+            session.offer(scope.frames)
+            if statement.kind is StatementKind.SESSION or _TEMPORARY.match(statement.text):
+                run.emit(Notice("session", _SESSION_ENDS))
+            run.check()
+        except BaseException:
+            session.close()
+            raise
+        checked = _UnchangedFiles(session, before) if reads and before else session
+        return stream(checked, statement.text, statement.parameters, run)
+
+
+_SESSION_ENDS = (
+    "Each statement has a session of its own: SET, USE, transactions, prepared statements and temporary "
+    "tables end with it. SET GLOBAL keeps a setting, CREATE TABLE a table."
+)
+
+
+class _UnchangedFiles(Session):
+    """A session that fails at the end of the rows if a file was written to since they began."""
+
+    def __init__(self, session: DuckDBSession, before: tuple[files.Stamp, ...]) -> None:
+        self._session = session
+        self._before = before
+
+    def execute(self, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        reader = self._session.execute(sql, parameters, run)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield from reader
+            for stamp, now in zip(self._before, files.stamps(Path(s[0]) for s in self._before), strict=True):
+                if stamp != now:
+                    error = DataError(f"{stamp[0]} changed while it was read.", hint="Run the cell again.")
+                    error.retryable = True
+                    raise error
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    def cancel(self) -> None:
+        self._session.cancel()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _total(known: Mapping[str, Statistics], what: str) -> int | None:
+    """Sum of ``what`` over the tables; None where one of them is unknown."""
+    values = [getattr(one, what) for one in known.values()]
+    return sum(values) if values and None not in values else None
+
+
+def _register_frames(session: DuckDBSession, statement: Statement, scope: Scope, run: Run) -> set[str]:
+    """Register the frames that the statement may mean; return the names they go by, folded."""
+    named = {table.name.casefold() for table in statement.tables if table.schema is None}
+    taken: set[str] = set()
+    for name in _mentioned(statement, scope.frames):
+        if session.defines(name):
+            if name.casefold() in named or not statement.parsed:
+                run.emit(
+                    Notice(
+                        "hidden_frame", f"{name} is the table of {scope.connection.name}, not the DataFrame."
+                    )
+                )
+            continue
+        frame = scope.frames[name]
+        for notice in (*session.register(name, frame), *unread_index(name, frame)):
+            run.emit(notice)
+        taken.add(name.casefold())
+    return taken
+
+
+def _mentioned(statement: Statement, frames: Mapping[str, object]) -> list[str]:
+    """Frames whose name the text uses; of two that differ only in case, the one as written."""
+    words = {word.casefold() for word in statement.identifiers}
+    groups: dict[str, list[str]] = {}
+    for name in frames:
+        if name.casefold() in words:
+            groups.setdefault(name.casefold(), []).append(name)
+    chosen = []
+    for group in groups.values():
+        written = group if len(group) == 1 else [name for name in group if name in statement.identifiers]
+        if len(written) != 1:
+            raise UsageError(
+                f"{' and '.join(sorted(group))} differ only in case, which SQL does not tell apart.",
+                hint="Give one of them another name.",
+            )
+        chosen += written
+    return chosen
+
+
+def _register_files(
+    session: DuckDBSession, statement: Statement, taken: set[str], run: Run
+) -> tuple[files.Stamp, ...]:
+    """Register what DuckDB does not read by itself; return the stamps of all files the statement reads."""
+    paths: list[Path] = []
+    for name in dict.fromkeys(_file_names(statement)):
+        if name.casefold() in taken or session.defines(name):
+            continue
+        try:
+            paths += files.expand(name, Path.cwd())
+        except UnknownTable:
+            ours = files.format_of(name) == "workbook" or Path(name).expanduser().is_dir()
+            if statement.kind is StatementKind.READ and ours:
+                raise
+            continue  # DuckDB says so itself; and a write may be about to make it
+        before = files.stamps(paths)
+        for notice in session.register_file(name):
+            run.emit(notice)
+        if before != files.stamps(paths):
+            raise DataError(f"{name!r} changed while it was read.", hint="Run the cell again.")
+    return files.stamps(paths)
+
+
+def _file_names(statement: Statement) -> list[str]:
+    """Names in FROM that are files: what the parser says is one, and what is quoted and is a folder."""
+    if not statement.parsed:
+        return [name for name in re.findall(r"'([^'\n]+)'", statement.text) if files.is_data_file(name)]
+    return [
+        table.name
+        for table in statement.tables
+        if table.is_file or (table.schema is None and files.quoted(table.name) in statement.text)
+    ]

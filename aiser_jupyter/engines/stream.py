@@ -1,0 +1,141 @@
+"""The one way from an open session to the reader an engine hands out.
+
+A plain ``RecordBatchReader`` owns nothing: it neither closes its session nor hears that its run was
+cancelled. ``stream`` runs a statement and returns a reader that does both, so that every engine on a
+`Session` keeps the same rules:
+
+- the session is closed once: after the last batch, on an error, by ``release``, or when nobody holds the
+  reader any more;
+- ``run.check()`` stands between batches, and cancelling the run calls ``session.cancel`` as long as the
+  session is open;
+- phase ``execute`` lasts until the first batch, ``fetch`` from there;
+- whatever a session raises because it was stopped is reported as the run's own reason for stopping.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from ..errors import AiserError, DeadlineExceeded, QueryCancelled
+from ..run import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from ..connectors.base import Parameters, Session
+    from ..run import Run
+
+__all__ = ["release", "stream"]
+
+
+def stream(session: Session, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
+    """Run one statement on ``session`` and return a reader that owns the session.
+
+    Parameters
+    ----------
+    session : Session
+        Open, with everything registered that the statement needs. It is closed here if this call fails.
+    sql : str
+        One statement, placeholders in the connector's ``paramstyle``.
+    parameters : mapping or sequence
+        Bound by the driver.
+    run : Run
+        Deadline, cancel signal, events.
+
+    Returns
+    -------
+    pyarrow.RecordBatchReader
+        Iterating raises errors of `aiser_jupyter.errors` only. Whoever stops reading before the end calls
+        `release`.
+
+    Raises
+    ------
+    AiserError
+    """
+    import pyarrow as pa
+
+    batches = _Batches(session, run)
+    try:
+        run.check()
+        run.emit(Phase("execute"))
+        with batches.stoppable():
+            reader = session.execute(sql, parameters, run)
+    except BaseException:
+        batches.close()
+        raise
+    batches.reader = reader
+    owned = pa.RecordBatchReader.from_batches(reader.schema, batches)
+    _owners[owned] = batches
+    return owned
+
+
+def release(reader: pa.RecordBatchReader) -> None:
+    """Close ``reader`` and the session behind it, read to its end or not; safe to call twice.
+
+    ``reader.close()`` alone does not reach the session of a reader made from Python batches, and a traceback
+    that still holds the reader would keep the session open for as long.
+    """
+    reader.close()
+    if owner := _owners.pop(reader, None):
+        owner.close()
+
+
+class _Batches:
+    """Batches of a running statement; an iterator and not a generator, for a generator that was never
+    started does not clean up."""
+
+    def __init__(self, session: Session, run: Run) -> None:
+        self.reader: pa.RecordBatchReader | None = None
+        self._run = run
+        self._first = True
+        self._closing = threading.Lock()
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(session.close)
+        self._stack.enter_context(run.on_cancel(session.cancel))
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        reader = self.reader
+        if reader is None:  # closed, or at its end
+            raise StopIteration
+        try:
+            self._run.check()
+            with self.stoppable():
+                batch = reader.read_next_batch()
+        except BaseException:
+            self.close()
+            raise
+        if self._first:
+            self._first = False
+            self._run.emit(Phase("fetch"))
+        return batch
+
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Report an error that the cancel signal caused as what it is."""
+        try:
+            yield
+        except (QueryCancelled, DeadlineExceeded):
+            raise
+        except AiserError as exc:
+            if self._run.cancelled:
+                raise self._run.stopped() from exc
+            raise
+
+    def close(self) -> None:
+        with self._closing:
+            self.reader = None
+            self._stack.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_owners: weakref.WeakKeyDictionary[Any, _Batches] = weakref.WeakKeyDictionary()
