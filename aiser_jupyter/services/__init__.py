@@ -1,0 +1,127 @@
+"""Use cases: the only thing that a front door calls.
+
+``build()`` wires the layers below. It is cheap: nothing is opened and no driver, Arrow or pandas is imported
+before the first query asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .._version import __version__
+from ..models import Availability, Identity
+from .once import once
+
+if TYPE_CHECKING:
+    from ..config import Settings
+    from ..engines.base import Engine
+    from ..execution.executor import Executor
+    from ..store.database import Store, StoreState
+    from .catalog import CatalogService
+    from .connections import ConnectionService
+    from .queries import QueryService
+
+__all__ = ["Health", "Services", "build", "os_identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What works. ``ok`` is false where the store or every engine is not usable."""
+
+    ok: bool
+    version: str
+    store: StoreState
+    engines: tuple[tuple[str, Availability], ...]
+
+
+def os_identity() -> Identity:
+    """Return the operating system's user, by uid: the environment cannot change it."""
+    uid = os.getuid()
+    try:
+        return Identity(pwd.getpwuid(uid).pw_name)
+    except KeyError:  # a container may run as a uid without an entry
+        return Identity(f"uid-{uid}")
+
+
+class Services:
+    """Everything of one process and one identity, made when first asked for.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Read from the configuration files by default.
+    identity : Identity, optional
+        The operating system's user by default.
+    """
+
+    def __init__(self, settings: Settings | None = None, identity: Identity | None = None) -> None:
+        self._given = settings
+        self.identity = identity or os_identity()
+
+    @once
+    def settings(self) -> Settings:
+        from ..config import load
+
+        return self._given or load()
+
+    @once
+    def store(self) -> Store:
+        from ..store.database import Store
+
+        return Store(self.settings.store.path())
+
+    @once
+    def executor(self) -> Executor:
+        from ..execution.executor import Executor
+
+        limits = self.settings.limits
+        return Executor(limits.workers, limits.queue)
+
+    @once
+    def engines(self) -> Mapping[str, Engine]:
+        from ..engines.registry import engines
+
+        return engines(self.settings)
+
+    @once
+    def connections(self) -> ConnectionService:
+        from .connections import ConnectionService
+
+        return ConnectionService(self)
+
+    @once
+    def queries(self) -> QueryService:
+        from .queries import QueryService
+
+        return QueryService(self)
+
+    @once
+    def catalog(self) -> CatalogService:
+        from .catalog import CatalogService
+
+        return CatalogService(self)
+
+    def health(self) -> Health:
+        """Look at the store and at every engine, now."""
+        engines = tuple((name, engine.available()) for name, engine in self.engines.items())
+        store = self.store.state
+        return Health(store.ok and any(a.ok for _, a in engines), __version__, store, engines)
+
+    def close(self) -> None:
+        """Cancel what runs, write what is pending, and give everything back. Safe to call twice."""
+        executor: Executor | None = once.taken(self, "executor")
+        if executor is not None:
+            executor.close(wait=True)  # a worker inside a driver at exit can abort the process
+        for name in ("queries", "store"):
+            part = once.taken(self, name)
+            if part is not None:
+                part.close()
+
+
+def build(settings: Settings | None = None, identity: Identity | None = None) -> Services:
+    """Wire the layers for one identity."""
+    return Services(settings, identity)

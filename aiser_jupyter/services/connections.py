@@ -1,0 +1,207 @@
+"""Connections by name: the built-in ``local``, the saved ones, and objects of the notebook."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..errors import AiserError, ConfigError, UnknownConnection, UsageError, nearest
+from ..models import LOCAL, Check, Connection, ConnectionConfig
+from ..run import Run
+
+if TYPE_CHECKING:
+    from ..connectors.base import Session
+    from . import Services
+
+__all__ = ["ConnectionService"]
+
+
+class ConnectionService:
+    """Lists, saves, tests and removes connections of one identity."""
+
+    def __init__(self, services: Services) -> None:
+        from ..store.connections import ConnectionRecords
+
+        self._services = services
+        self._records = ConnectionRecords(services.store)
+        self._objects: dict[str, Connection] = {}
+        owner = services.identity.name
+        self._local = Connection(LOCAL, owner, ConnectionConfig("duckdb", LOCAL), source="builtin")
+
+    def list(self) -> list[Connection]:
+        """Return ``local``, then the saved connections by name."""
+        return [self._local, *self._records.list(self._services.identity.name)]
+
+    def get(self, name: str) -> Connection:
+        """Return the connection called ``name``. Raises `UnknownConnection`."""
+        if name == LOCAL:
+            return self._local
+        if name in self._objects:
+            return self._objects[name]
+        found = self._records.get(self._services.identity.name, name)
+        if found is None:
+            known = [LOCAL, *self._objects, *(c.name for c in self.list())]
+            raise UnknownConnection(
+                f"There is no connection {name!r}.",
+                hint=nearest(name, known, noun="connections")
+                + " Add one with %aiser connect <url> --alias NAME.",
+            )
+        return found
+
+    def create(self, config: ConnectionConfig) -> Connection:
+        """Validate, test and save a connection; the test's first failure is raised and nothing is saved.
+
+        The same connection again, as when a notebook is run twice, is the one that is there.
+        """
+        from ..connectors.registry import connector
+
+        kind = connector(config.type)
+        values = kind.validate(config.values)
+        config = ConnectionConfig(config.type, config.name, values)
+        kind.prepare(config)
+        checks = self._checks(config)
+        for check in checks:
+            if not check.ok:
+                raise ConfigError(
+                    f"{config.name} was not saved: {check.name} failed. {check.message}", hint=check.hint
+                )
+        known = self._records.get(self._services.identity.name, config.name)
+        if known is not None and known.config == config:
+            return known
+        secrets = frozenset(field.name for field in kind.fields if field.secret)
+        return self._records.add(self._services.identity.name, config, secrets, datetime.now(UTC))
+
+    def delete(self, name: str) -> None:
+        """Forget a saved connection. Raises `UnknownConnection`."""
+        if name == LOCAL:
+            raise UsageError("local is always there; it cannot be removed.")
+        connection = self.get(name)
+        if self._objects.pop(name, None) is None:
+            self._records.delete(self._services.identity.name, connection.name)
+
+    def adopt(self, name: str, obj: object) -> Connection:
+        """Use a live object of the notebook as a connection, under its variable's name; never saved.
+
+        Raises
+        ------
+        UsageError
+            The object is none of: DB-API connection, SQLAlchemy engine or connection, DuckDB connection,
+            Spark session.
+        """
+        from ..connectors.objects import recognise
+
+        known = self._objects.get(name)
+        if known is not None and known.handle is obj:
+            return known
+        if recognise(obj) is None:
+            raise UsageError(
+                f"The variable {name!r} is a {type(obj).__name__}, not a connection.",
+                hint="Pass a DB-API or SQLAlchemy connection, a DuckDB connection, or a Spark session.",
+            )
+        config = ConnectionConfig("object", name, {"object": obj})
+        connection = Connection(
+            f"object-{id(obj):x}", self._services.identity.name, config, source="object", handle=obj
+        )
+        self._objects[name] = connection
+        return connection
+
+    def test(self, name: str) -> tuple[Check, ...]:
+        """Try a connection step by step; a failed step ends the test, and is a `Check`, not an error."""
+        return self._checks(self.get(name).config)
+
+    def parse_url(self, url: str, alias: str) -> ConnectionConfig:
+        """Read a URL such as ``duckdb:///shop.duckdb`` into allow-listed fields; it is never passed on.
+
+        Raises
+        ------
+        ConfigError
+            An unknown type, or a field that the connector does not have.
+        """
+        from ..connectors.registry import connector, connectors
+
+        text = url
+        if "://" not in url:
+            if not url.endswith((".duckdb", ".ddb", ".db")):
+                raise ConfigError(
+                    "A connection is a URL or the path of a DuckDB database.",
+                    hint="For example duckdb:///shop.duckdb, or shop.duckdb.",
+                )
+            text = f"duckdb:///{url}"
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as exc:
+            raise ConfigError("The connection URL is malformed.", hint="See %aiser help connect.") from exc
+        scheme = parts.scheme.split("+")[0]
+        scheme = {"postgres": "postgresql", "mariadb": "mysql"}.get(scheme, scheme)
+        if scheme not in connectors():
+            offered = sorted(name for name in connectors() if name != "object")
+            hint = nearest(scheme, offered, noun="types")
+            raise ConfigError(f"There is no connector {scheme!r} in this version.", hint=hint)
+        values: dict[str, Any] = {
+            "host": parts.hostname,
+            "port": port,
+            "username": unquote(parts.username) if parts.username else None,
+            "password": unquote(parts.password) if parts.password else None,
+            "database": unquote(parts.path[1:]) or None,
+            **dict(parse_qsl(parts.query)),
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        return ConnectionConfig(scheme, alias, connector(scheme).validate(given))
+
+    def _checks(self, config: ConnectionConfig) -> tuple[Check, ...]:
+        services = self._services
+        run = Run("test", timeout=services.settings.preferences.timeout or None)
+        future = services.executor.submit(run, lambda: _graded(config, run))
+        return services.executor.wait(future, run)
+
+
+def _graded(config: ConnectionConfig, run: Run) -> tuple[Check, ...]:
+    """Open, run a first statement, list the tables: each step timed, the first failure the last step."""
+    from ..connectors.registry import connector
+
+    kind = connector(config.type)
+    available = kind.available()
+    checks = [Check("driver", available.ok, 0.0, available.reason, available.hint)]
+    if not available.ok:
+        return tuple(checks)
+    opened: list[Session] = []
+
+    def open_session() -> str:
+        opened.append(kind.open(config, read_only=kind.capabilities.read_only))
+        return "opened"
+
+    def first_statement() -> str:
+        with opened[0].execute("SELECT 1", {}, run) as reader:
+            reader.read_all()
+        return "SELECT 1 answered"
+
+    def list_tables() -> str:
+        return f"{len(kind.tables(opened[0])):,} tables and views"
+
+    steps: list[tuple[str, Callable[[], str]]] = [
+        ("connect", open_session),
+        ("query", first_statement),
+        ("tables", list_tables),
+    ]
+    try:
+        for name, step in steps:
+            checks.append(_timed(name, step))
+            if not checks[-1].ok:
+                break
+    finally:
+        for session in opened:
+            session.close()
+    return tuple(checks)
+
+
+def _timed(name: str, step: Callable[[], str]) -> Check:
+    began = time.monotonic()
+    try:
+        message = step()
+    except AiserError as exc:
+        return Check(name, False, time.monotonic() - began, exc.message, exc.hint)
+    return Check(name, True, time.monotonic() - began, message)

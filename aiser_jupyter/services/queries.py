@@ -1,0 +1,394 @@
+"""Queries: understand, route, look in the cache, run, keep the record.
+
+A query is planned in the caller's thread and runs in the executor's; the caller waits on a `Submission`, so
+that an interrupt reaches it at once.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from ..errors import AiserError, QueryCancelled, UsageError
+from ..models import (
+    Availability,
+    HistoryEntry,
+    Notice,
+    Query,
+    Route,
+    RunState,
+    Scope,
+    Timings,
+)
+from ..result import QueryResult
+from ..run import Event, Run, Stopwatch
+from .once import once
+from .saved import SavedQueries
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..engines.base import Engine
+    from ..execution.cache import ResultCache
+    from ..router import Router
+    from ..sql import Statement
+    from ..store.history import History
+    from . import Services
+    from .reuse import Reuse
+
+__all__ = ["QueryService", "Submission"]
+
+NO_FRAMES: Mapping[str, object] = {}
+
+
+class Submission:
+    """One query on its way: wait for it, cancel it, and turn its rows into a DataFrame."""
+
+    def __init__(self, services: Services, run: Run, route: Route, future: Future[QueryResult]) -> None:
+        self._services = services
+        self._future = future
+        self.run = run
+        self.route = route
+        self.id = run.id
+        self.result: QueryResult | None = None
+
+    def wait(self, tick: Callable[[], None] | None = None) -> QueryResult:
+        """Block until the query ended; ``tick`` is called a few times a second meanwhile.
+
+        Raises
+        ------
+        QueryCancelled
+            Also for an interrupt of this thread, after the database was asked to stop.
+        AiserError
+        """
+        self.result = self._services.executor.wait(self._future, self.run, tick)
+        return self.result
+
+    def cancel(self) -> None:
+        """Ask the query to stop. `wait` then raises `QueryCancelled`."""
+        self.run.cancel()
+
+    def convert(self, kind: str) -> Any:
+        """Return the rows as ``pandas``, ``polars`` or ``arrow``; the time counts as ``convert``."""
+        from ..frames import to_pandas, to_polars
+
+        result = self.result or self.wait()
+        conversions: dict[str, Callable[[pa.Table], Any]]
+        conversions = {"pandas": to_pandas, "polars": to_polars, "arrow": lambda table: table}
+        if kind not in conversions:
+            raise UsageError(f"There is no output type {kind!r}.", hint="Use pandas, polars or arrow.")
+        watch = Stopwatch("convert")
+        data = conversions[kind](result.table)
+        spent = watch.stop()["convert"]
+        timings = replace(result.timings, convert=result.timings.convert + spent)
+        self.result = result.with_timings(timings)
+        self._services.queries.retime(self.result)
+        return data
+
+
+class QueryService:
+    """Runs queries for one identity, and remembers what ran."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._saved = SavedQueries()
+        self._last: QueryResult | None = None
+        self._last_done: HistoryEntry | None = None
+        self._told: Notice | None = None
+
+    @once
+    def router(self) -> Router:
+        from ..router import Router
+
+        return Router(self._services.engines, self._services.settings.router.margin)
+
+    @once
+    def _history(self) -> History:
+        from ..store.history import History
+
+        return History(self._services.store, self._services.settings.store.history_rows)
+
+    @once
+    def _cache(self) -> ResultCache:
+        from ..execution.cache import ResultCache
+
+        settings = self._services.settings.cache
+        return ResultCache(settings.max_bytes, settings.max_result_bytes)
+
+    @once
+    def _reuse(self) -> Reuse:
+        from .reuse import Reuse
+
+        return Reuse(self._cache, self._services.identity)
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        query: Query,
+        frames: Mapping[str, object] = NO_FRAMES,
+        emit: Callable[[Event], None] | None = None,
+    ) -> Submission:
+        """Plan ``query`` here and start it in a worker.
+
+        Parameters
+        ----------
+        query : Query
+        frames : mapping
+            The caller's DataFrames by name; those that the statement names are read.
+        emit : callable, optional
+            Receives phases, progress and notices, from any thread.
+
+        Raises
+        ------
+        AiserError
+            For whatever is known to be wrong before running; such a query is in the history too.
+        """
+        watch = Stopwatch("plan")
+        preferences = self._services.settings.preferences
+        timeout = preferences.timeout if query.timeout is None else query.timeout
+        run = Run(uuid.uuid4().hex, timeout=timeout or None, emit=emit, watch=watch)
+        entry = HistoryEntry(
+            id=run.id,
+            started_at=datetime.now(UTC),
+            user=self._services.identity.name,
+            connection=query.connection,
+            state=RunState.QUEUED,
+            sql=self._redacted(query.text),
+            cell=query.cell,
+            pid=os.getpid(),
+        )
+        try:
+            statement, scope, route = self._plan(query, frames, run)
+        except AiserError as exc:
+            self._failed(entry, run, exc)
+            raise
+        entry = replace(
+            entry,
+            engine=route.engine,
+            reason=route.reason,
+            pinned=route.pinned,
+            kind=statement.kind,
+            fingerprint=statement.fingerprint,
+            estimated_seconds=route.estimate.seconds if route.estimate else None,
+        )
+        return self._start(query, statement, scope, route, run, entry)
+
+    def run(self, query: Query, frames: Mapping[str, object] = NO_FRAMES) -> QueryResult:
+        """Run ``query`` and wait for its result."""
+        return self.submit(query, frames).wait()
+
+    def route(self, query: Query, frames: Mapping[str, object] = NO_FRAMES) -> tuple[Statement, Route]:
+        """Say where ``query`` would run, and why. Nothing is run."""
+        statement, _, route = self._plan(query, frames, Run("route"))
+        return statement, route
+
+    def cancel(self, run_id: str | None = None) -> int:
+        """Cancel one run of this process, or all of them; return how many were asked to stop."""
+        executor = self._services.executor
+        ids = [run.id for run in executor.running()] if run_id is None else [run_id]
+        return sum(executor.cancel(id) for id in ids)
+
+    def engines(self) -> list[tuple[Engine, Availability]]:
+        """Return every installed engine and whether it can be used now."""
+        return [(engine, engine.available()) for engine in self._services.engines.values()]
+
+    # -- remembering ----------------------------------------------------------------------------------
+
+    def history(self, limit: int = 50, search: str = "") -> list[HistoryEntry]:
+        """Return the newest runs of every process of this identity, newest first."""
+        self._history.reap()  # what a dead process left running is lost, and is shown as that
+        return self._history.list(limit=limit, search=search)
+
+    def flush(self) -> None:
+        """Wait until what ran so far is in the store, for other processes to see."""
+        self._history.flush()
+
+    def last(self) -> QueryResult | None:
+        """Return the newest result of this process."""
+        return self._last
+
+    def save(self, name: str, text: str) -> None:
+        """Keep ``text`` under ``name``: later queries may name it like a table, for this process.
+
+        Raises
+        ------
+        UsageError
+            The name is not one, or the saved queries would use each other in a circle; nothing is replaced.
+        """
+        self._saved.keep(name, text)
+
+    def saved(self) -> Mapping[str, str]:
+        """Return the saved queries by name."""
+        return self._saved.all()
+
+    def retime(self, result: QueryResult) -> None:
+        """Record that a result was converted after its run ended."""
+        self._last = result
+        done = self._last_done
+        if done is not None and done.id == result.id:
+            self._history.finish(_done(done, result))
+
+    def close(self) -> None:
+        """Write the pending history."""
+        history = once.taken(self, "_history")
+        if history is not None:
+            history.close()
+
+    # -- steps ----------------------------------------------------------------------------------------
+
+    def _redacted(self, text: str) -> str:
+        from ..sql import redact
+
+        return redact(text)
+
+    def _plan(self, query: Query, frames: Mapping[str, object], run: Run) -> tuple[Statement, Scope, Route]:
+        from ..connectors.registry import connector
+        from ..sql import parse
+
+        connection = self._services.connections.get(query.connection)
+        kind = connector(connection.type)
+        limits = self._services.settings.limits
+        chained = self._saved.chained(query, kind.dialect_of(connection.config))
+        statement = parse(
+            query.text,
+            dialect=kind.dialect_of(connection.config),
+            variables=query.variables,
+            paramstyle=kind.paramstyle_of(connection.config),
+            with_=chained,
+            max_bytes=limits.statement_bytes,
+            max_depth=limits.statement_depth,
+        )
+        for name in chained:
+            run.emit(Notice("chained", f"{name} is the saved query, put in front."))
+        scope = Scope(connection, frames)
+        statistics = self._services.catalog.statistics(statement, scope)
+        return statement, scope, self.router.route(statement, scope, statistics, pin=query.engine)
+
+    def _start(
+        self,
+        query: Query,
+        statement: Statement,
+        scope: Scope,
+        route: Route,
+        run: Run,
+        entry: HistoryEntry,
+    ) -> Submission:
+        key = self._reuse.key(query, statement, scope)
+        reused = self._reuse.look_up(key, query, run, route)
+        future: Future[QueryResult]
+        if reused is not None:
+            self._keep(replace(entry, cached=True), reused, query)
+            future = Future()
+            future.set_result(reused)
+            return Submission(self._services, run, route, future)
+        record = _Record(self, entry, run)
+
+        def work() -> QueryResult:
+            result = self._execute(query, statement, scope, route, run)
+            if record.claim():  # else the run was given up, and said so, before it ended
+                self._keep(entry, result, query)
+                self._reuse.keep(key, result, statement, scope)
+            return result
+
+        self._history.start(replace(entry, state=RunState.RUNNING))
+        try:
+            future = self._services.executor.submit(run, work)
+        except AiserError as exc:
+            record.fail(exc)
+            raise
+        future.add_done_callback(record.ended)
+        return Submission(self._services, run, route, future)
+
+    def _execute(
+        self, query: Query, statement: Statement, scope: Scope, route: Route, run: Run
+    ) -> QueryResult:
+        """Run in a worker: execute, and collect under the caps."""
+        from ..execution.collect import collect
+
+        limits, preferences = self._services.settings.limits, self._services.settings.preferences
+        limit = query.limit if query.limit is not None else 0 if query.whole else preferences.row_limit
+        cap = query.max_bytes or (limits.result_cap() if query.whole else limits.display_bytes)
+        reader = self._services.engines[route.engine].execute(statement, scope, run)
+        found = collect(reader, run, limit=limit, max_bytes=cap, whole=query.whole)
+        return QueryResult(
+            id=run.id,
+            table=found.table,
+            route=route,
+            timings=Timings(**run.watch.stop()),
+            connection=scope.connection.name,
+            sql=query.text,
+            kind=statement.kind,
+            truncated=found.truncated,
+            notices=(*run.notices, *self._new_problem()),
+        )
+
+    def _new_problem(self) -> tuple[Notice, ...]:
+        """Return what the history has to complain of, once: a query goes on without it."""
+        problem = self._history.problem
+        if problem is None or problem == self._told:
+            return ()
+        self._told = problem
+        return (problem,)
+
+    def _keep(self, entry: HistoryEntry, result: QueryResult, query: Query) -> None:
+        if query.save:
+            self._saved.keep(query.save, query.text)
+        self._last, self._last_done = result, _done(entry, result)
+        self._history.finish(self._last_done)
+
+    def _failed(self, entry: HistoryEntry, run: Run, exc: BaseException) -> None:
+        timings = Timings(**run.watch.stop())
+        cancelled = isinstance(exc, QueryCancelled)
+        self._history.finish(
+            replace(
+                entry,
+                state=RunState.CANCELLED if cancelled else RunState.FAILED,
+                timings=timings,
+                seconds=timings.total,
+                error_code=getattr(exc, "code", "internal"),
+                error=self._redacted(str(getattr(exc, "message", exc)))[:2000],
+            )
+        )
+
+
+class _Record:
+    """Writes the end of one run once, whoever comes first: its worker, or who gave it up."""
+
+    def __init__(self, queries: QueryService, entry: HistoryEntry, run: Run) -> None:
+        self._queries, self._entry, self._run = queries, entry, run
+        self._lock = Lock()
+        self._claimed = False
+
+    def claim(self) -> bool:
+        """Return True to the first caller only."""
+        with self._lock:
+            first, self._claimed = not self._claimed, True
+        return first
+
+    def fail(self, exc: BaseException) -> None:
+        if self.claim():
+            self._queries._failed(self._entry, self._run, exc)
+
+    def ended(self, future: Future[QueryResult]) -> None:
+        exc = future.exception()
+        if exc is not None:
+            self.fail(exc)
+
+
+def _done(entry: HistoryEntry, result: QueryResult) -> HistoryEntry:
+    return replace(
+        entry,
+        state=RunState.DONE,
+        timings=result.timings,
+        seconds=result.timings.total,
+        rows=result.row_count,
+        bytes=result.table.nbytes,
+        truncated=bool(result.truncated),
+    )
