@@ -1,0 +1,32 @@
+"""Who is asking, as far as the server can be sure of it.
+
+Jupyter Server's own providers (token, password) invent a user name per browser and, for a bare token, per
+request. Such a name must never own anything. Only a provider that somebody configured names a person; without
+one, whoever holds the token acts as the account the server runs under.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..models import Identity
+from ..services import os_identity
+
+if TYPE_CHECKING:
+    from jupyter_server.auth import IdentityProvider, User
+
+__all__ = ["identity_of"]
+
+
+def identity_of(provider: IdentityProvider, user: User) -> Identity:
+    """Return the identity that owns what ``user`` makes.
+
+    Parameters
+    ----------
+    provider : IdentityProvider
+        The server's. Its ``user.username`` counts where its own code, not Jupyter Server's, says who it is.
+    """
+    package = type(provider).get_user.__module__.partition(".")[0]
+    if package == "jupyter_server":
+        return os_identity()
+    return Identity(user.username, "hub" if package == "jupyterhub" else "configured")
