@@ -1,0 +1,23 @@
+import type { LabIcon } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+export interface IIconButtonProps {
+  icon: LabIcon;
+  label: string;
+  onClick: () => void;
+}
+
+/** A small button without text; `label` is its name and its tooltip. */
+export function IconButton({ icon, label, onClick }: IIconButtonProps): React.JSX.Element {
+  return (
+    <button
+      className="aiser-IconButton"
+      type="button"
+      title={label}
+      aria-label={label}
+      onClick={onClick}
+    >
+      <icon.react tag="span" width="14px" height="14px" />
+    </button>
+  );
+}
