@@ -1,0 +1,17 @@
+"""Every test has a store of its own, and Jupyter's test server is at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ("pytest_jupyter.jupyter_server",)
+
+
+@pytest.fixture(autouse=True)
+def store_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of this test's store: no test reads or writes the developer's own."""
+    directory = tmp_path / "aiser-store"
+    monkeypatch.setenv("AISER_STORE", str(directory))
+    return directory

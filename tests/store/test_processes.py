@@ -1,0 +1,124 @@
+"""Several processes on one store: nothing is lost, whoever dies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aiser_jupyter.store.database import Store
+from aiser_jupyter.store.history import History
+
+Python = Callable[..., subprocess.Popen[str]]
+
+UPDATER = """
+import os, sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from aiser_jupyter.models import HistoryEntry, RunState
+from aiser_jupyter.store.database import Store
+from aiser_jupyter.store.history import History
+store = Store(Path(sys.argv[1]))
+history = History(store)
+for number in range(int(sys.argv[3])):
+    entry = HistoryEntry(
+        f"{sys.argv[2]}-{number}", datetime.now(UTC), "ann", "local", RunState.RUNNING, "x", pid=os.getpid()
+    )
+    history.start(entry)
+    history.finish(replace(entry, state=RunState.DONE))
+    assert history.flush()
+    with store.write() as connection:
+        ((value,),) = connection.execute("SELECT type FROM connections WHERE id = 'n'").fetchall()
+        connection.execute("UPDATE connections SET type = ? WHERE id = 'n'", (str(int(value) + 1),))
+assert history.problem is None, history.problem
+"""
+
+FORKER = """
+import os, sys
+from pathlib import Path
+from aiser_jupyter.store.database import Store
+from aiser_jupyter.store.history import History
+store = Store(Path(sys.argv[1]))
+history = History(store)
+add = "INSERT INTO connections VALUES (?, 'ann', ?, 'duckdb', '{}', '2026-03-01T00:00:00+00:00')"
+with store.write() as connection:
+    connection.execute(add, ("before", "before"))
+assert history.list() == []
+child = os.fork()
+name = "child" if child == 0 else "parent"
+for number in range(20):
+    with store.write() as connection:
+        connection.execute(add, (f"{name}{number}", f"{name}{number}"))
+    history.prune()
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def _updates(folder: Path, store: Store, python: Python, processes: int, updates: int) -> None:
+    with store.write() as connection:
+        connection.execute("INSERT INTO connections VALUES ('n', 'ann', 'n', '0', '{}', '2026-03-01')")
+    started = [python(UPDATER, folder, name, updates) for name in range(processes)]
+    for process in started:
+        process.communicate()
+    assert [process.returncode for process in started] == [0] * processes
+    assert store.read("SELECT type FROM connections") == [(str(processes * updates),)]
+    assert store.read("SELECT state, count(*) FROM history GROUP BY 1") == [("done", processes * updates)]
+
+
+def test_every_update_of_every_process_counts(folder: Path, store: Store, python: Python) -> None:
+    _updates(folder, store, python, processes=6, updates=40)
+
+
+@pytest.mark.long
+def test_every_update_of_sixteen_processes_counts(folder: Path, store: Store, python: Python) -> None:
+    _updates(folder, store, python, processes=16, updates=200)
+
+
+def _kills(folder: Path, kills: int) -> None:
+    program = Path(__file__).with_name("killed_writers.py")
+    command = [sys.executable, "-W", "error", str(program), str(folder), str(kills), "7"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout.split()
+    assert len(printed) > kills  # they got somewhere
+    store = Store(folder)
+    assert store.state.ok, store.state
+    assert store.read("PRAGMA integrity_check") == [("ok",)]
+    kept = {id for (id,) in store.read("SELECT id FROM history")}
+    assert set(printed) - kept == set()
+    assert [path.name for path in folder.iterdir() if ".tmp" in path.name or ".broken" in path.name] == []
+    history = History(store)
+    assert history.reap() == len(kept)
+    history.close()
+    store.close()
+
+
+def test_a_killed_writer_loses_nothing_that_it_acknowledged(folder: Path) -> None:
+    _kills(folder, 20)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_thousand_killed_writers_lose_nothing(folder: Path) -> None:
+    _kills(folder, 1_000)
+
+
+def test_both_sides_of_a_fork_go_on(folder: Path, store: Store, python: Python) -> None:
+    with python(FORKER, folder) as process:
+        process.communicate()
+    assert process.returncode == 0
+    assert store.read("SELECT count(*) FROM connections") == [(41,)]
+    assert store.read("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_database_moved_under_an_open_store_is_not_written_to(folder: Path, store: Store) -> None:
+    assert store.read("SELECT count(*) FROM connections") == [(0,)]
+    store.path.rename(folder / "kept")
+    with store.write() as connection:
+        connection.execute("INSERT INTO connections VALUES ('1', 'ann', 'n', '0', '{}', '2026-03-01')")
+    assert store.path.exists()
+    assert store.read("SELECT count(*) FROM connections") == [(1,)]
