@@ -14,10 +14,16 @@
     │   └── UnknownColumn
     ├── StatementError              the database read the statement and refused it
     │   ├── QuerySyntaxError
-    │   └── MultipleStatements
+    │   ├── MultipleStatements
+    │   └── NotPermitted            the user lacks a right, or the session only reads
     ├── DataError                   the statement is right, the data is not
     ├── EngineUnavailable           an engine that is missing, or cannot run this
-    ├── ConnectError                no session could be opened
+    ├── ConnectError                no session could be opened, or it was lost
+    │   ├── HostUnreachable         the name does not resolve, or nothing answers there
+    │   ├── TLSFailed               no encryption, or a certificate that does not hold
+    │   ├── AuthenticationFailed    the database refused the user
+    │   ├── UnknownDatabase         the login is right, the database is not there
+    │   └── ConnectionLost          an open session broke off
     ├── RunError                    the run did not finish
     │   ├── QueryFailed
     │   ├── QueryCancelled
@@ -28,6 +34,7 @@
     │       ├── OutOfMemory
     │       └── DiskFull
     └── StoreError                  the store file cannot be read or written
+        └── SecretError             a sealed value, or the key, cannot be used
 
 A third-party exception is translated once, where it is raised, with ``from exc``. ``hint`` says what
 the reader can do next; it is a sentence, or empty. ``retryable`` is true where the same call may
@@ -41,14 +48,18 @@ from collections.abc import Iterable
 
 __all__ = [
     "AiserError",
+    "AuthenticationFailed",
     "ConfigError",
     "ConnectError",
+    "ConnectionLost",
     "DataError",
     "DeadlineExceeded",
     "DiskFull",
     "EngineUnavailable",
+    "HostUnreachable",
     "MultipleStatements",
     "NotFound",
+    "NotPermitted",
     "OutOfMemory",
     "QueryCancelled",
     "QueryFailed",
@@ -57,11 +68,14 @@ __all__ = [
     "ResourceError",
     "ResultTooLarge",
     "RunError",
+    "SecretError",
     "StatementError",
     "StoreError",
+    "TLSFailed",
     "UndefinedParameter",
     "UnknownColumn",
     "UnknownConnection",
+    "UnknownDatabase",
     "UnknownEngine",
     "UnknownOption",
     "UnknownTable",
@@ -192,6 +206,13 @@ class MultipleStatements(StatementError):
     code = "multiple_statements"
 
 
+class NotPermitted(StatementError):
+    """The user lacks a right, or the statement writes in a session that only reads."""
+
+    code = "not_permitted"
+    http_status = 403
+
+
 class DataError(AiserError):
     """A file or a value cannot be read as the statement asks."""
 
@@ -207,10 +228,45 @@ class EngineUnavailable(AiserError):
 
 
 class ConnectError(AiserError):
-    """No session could be opened."""
+    """No session could be opened, or it was lost."""
 
     code = "connect"
     http_status = 502
+
+
+class HostUnreachable(ConnectError):
+    """The name does not resolve, or nothing answers at that address."""
+
+    code = "host_unreachable"
+    retryable = True
+
+
+class TLSFailed(ConnectError):
+    """The server offers no encryption, or its certificate does not hold."""
+
+    code = "tls"
+
+
+class AuthenticationFailed(ConnectError):
+    """The database refused the user. Not retried by itself: too many tries lock an account."""
+
+    code = "authentication"
+    http_status = 401
+
+
+class UnknownDatabase(ConnectError):
+    """The login is right, the database is not there."""
+
+    code = "unknown_database"
+    http_status = 404
+
+
+class ConnectionLost(ConnectError):
+    """An open session broke off. A statement that may have run is not sent again."""
+
+    code = "connection_lost"
+    http_status = 502
+    retryable = True
 
 
 class RunError(AiserError):
@@ -291,6 +347,12 @@ class StoreError(AiserError):
 
     code = "store"
     http_status = 503
+
+
+class SecretError(StoreError):
+    """A sealed value cannot be opened, or the key is missing, weak or readable by others."""
+
+    code = "secret"
 
 
 def nearest(word: str, known: Iterable[str], *, noun: str = "") -> str:

@@ -61,8 +61,10 @@ class ConnectionConfig:
 class Connection:
     """A ``ConnectionConfig`` with an id and an owner.
 
-    ``source`` is ``builtin`` (local), ``store`` (saved by the owner) or ``object`` (a Python object of the
-    notebook; ``handle`` holds it and it is never saved).
+    ``source`` is ``builtin`` (local), ``store`` (saved by the owner), ``admin`` (from the administrator's
+    file), ``environment`` (from a file that a variable names) or ``object`` (a Python object of the notebook;
+    ``handle`` holds it and it is never saved). Only the saved ones can be changed and removed. Values of
+    secret fields are `Secret`. ``problem`` says why it cannot be used; "" where nothing is known against it.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Connection:
     config: ConnectionConfig
     source: str = "store"
     created_at: datetime | None = None
+    problem: str = ""
     handle: object | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -106,17 +109,23 @@ class TableRef:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as its database declares it; ``type`` is the database's own word."""
+    """A column as its database declares it; ``type`` is the database's own word.
+
+    ``references`` is the column that a foreign key points to (``sales.customers.id``), or "".
+    """
 
     name: str
     type: str
     nullable: bool | None = None
     comment: str | None = None
+    primary_key: bool = False
+    references: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Size of a table. ``source`` says who counted: ``parquet footer``, ``file size``, ``DataFrame``."""
+    """Size of a table. ``source`` says who counted: ``parquet footer``, ``file size``, ``DataFrame``,
+    ``pg_class``. ``rows`` of a live database is its own estimate."""
 
     rows: int | None = None
     bytes: int | None = None
@@ -133,6 +142,7 @@ class Table:
     columns: tuple[Column, ...] | None = None
     statistics: Statistics = Statistics()
     comment: str | None = None
+    catalog: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

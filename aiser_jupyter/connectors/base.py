@@ -6,21 +6,23 @@ is declared (``fields``, ``capabilities``, ``dialect``) or a small override in t
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import AiserError, ConfigError, QueryFailed, nearest
+from ..errors import AiserError, ConfigError, EngineUnavailable, QueryFailed, nearest
 from ..models import Availability, ConnectionConfig, Statistics, Table, TableRef
+from ..secret import Secret
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..run import Run
 
-__all__ = ["Capabilities", "Connector", "Field", "Parameters", "Session"]
+__all__ = ["Capabilities", "Connector", "Field", "Parameters", "Session", "Stage"]
 
 Parameters = Mapping[str, Any] | Sequence[Any]
 """Bound values: by name or by position, as the connector's ``capabilities.paramstyle`` says."""
@@ -30,8 +32,9 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 class Field:
     """One field of a connection: draws the form, validates, and says what is secret.
 
-    ``kind`` is ``text``, ``integer``, ``boolean``, ``path`` or ``choice`` (with ``choices``). ``routing``
-    marks a field that decides where the connection goes.
+    ``kind`` is ``text``, ``integer``, ``boolean``, ``path``, ``choice`` (with ``choices``) or ``pem`` (the text
+    of certificates). ``routing`` marks a field that decides where the connection goes, or how it is protected:
+    a secret is sealed for that destination. The value of a ``secret`` field is a `Secret`.
     """
 
     name: str
@@ -55,6 +58,14 @@ class Capabilities:
     streaming: bool = True
     catalogs: bool = False
     schemas: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a connection test. ``run`` returns what to say of it, or raises an `AiserError`."""
+
+    name: str
+    run: Callable[[], str]
 
 
 class Session(ABC):
@@ -131,9 +142,58 @@ class Connector(ABC):
             With a hint that says what to do.
         """
 
+    @property
+    def secret_fields(self) -> frozenset[str]:
+        """Names of the fields whose values are `Secret`."""
+        return frozenset(field.name for field in self.fields if field.secret)
+
+    def destination(self, values: Mapping[str, Any]) -> str:
+        """Return where ``values`` lead, in one normal form: what a secret is sealed for.
+
+        Two sets of values have the same destination only where they name the same server, reached and
+        protected in the same way.
+        """
+        parts = {field.name: values.get(field.name, field.default) for field in self.fields if field.routing}
+        folded = {name: part.strip().casefold() if name == "host" else part for name, part in parts.items()}
+        return json.dumps({"type": self.type, **folded}, sort_keys=True)
+
+    def stages(self, config: ConnectionConfig, run: Run) -> Generator[Stage]:
+        """Return the steps of a connection test, in order; each is run only if those before it passed.
+
+        By default the driver, a session, a statement and a listing.
+        """
+        return _stages(self, config, run)
+
+    def stop(self, config: ConnectionConfig, handle: str) -> bool:
+        """Stop a statement of another process by the handle that its run reported.
+
+        Returns
+        -------
+        bool
+            True where the statement is known to have ended; False where this database has no handles.
+
+        Raises
+        ------
+        ConnectError
+        """
+        return False
+
+    def databases(self, session: Session) -> list[str]:
+        """List the databases that the user may look into; empty where there is only this one."""
+        return []
+
+    def schemas(self, session: Session) -> list[str]:
+        """List schemas, those of the database itself left out."""
+        return sorted({table.schema for table in self.tables(session) if table.schema})
+
+    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
+        """List tables and views with their columns; a database with many needs a query of its own."""
+        listed = self.tables(session, schema)
+        return [self.columns(session, TableRef(table.name, table.schema)) for table in listed]
+
     @abstractmethod
     def tables(self, session: Session, schema: str | None = None) -> list[Table]:
-        """List tables and views, without their columns."""
+        """List tables and views, without their columns; sizes where the database knows them."""
 
     @abstractmethod
     def columns(self, session: Session, table: TableRef) -> Table:
@@ -171,7 +231,44 @@ class Connector(ABC):
         return checked
 
 
+def _stages(kind: Connector, config: ConnectionConfig, run: Run) -> Generator[Stage]:
+    """The steps that any connector can take; the session is closed with the iterator."""
+
+    def driver() -> str:
+        available = kind.available()
+        if not available.ok:
+            raise EngineUnavailable(available.reason, hint=available.hint)
+        return available.reason
+
+    yield Stage("driver", driver)
+    opened: list[Session] = []
+
+    def connect() -> str:
+        opened.append(kind.open(config, read_only=kind.capabilities.read_only))
+        return "opened"
+
+    def sample() -> str:
+        with opened[0].execute("SELECT 1", {}, run) as reader:
+            reader.read_all()
+        return "SELECT 1 answered"
+
+    def rights() -> str:
+        return f"{len(kind.tables(opened[0])):,} tables and views"
+
+    try:
+        yield Stage("connect", connect)
+        yield Stage("query", sample)
+        yield Stage("tables", rights)
+    finally:
+        for session in opened:
+            session.close()
+
+
 def _typed(label: str, field: Field, value: Any) -> Any:
+    if field.secret:
+        if not isinstance(value, str | Secret):
+            raise ConfigError(f"{label}: {field.name!r} takes text.")
+        return value if isinstance(value, Secret) else Secret(value)
     if field.kind == "integer":
         if isinstance(value, bool) or not str(value).lstrip("-").isdigit():
             raise ConfigError(f"{label}: {field.name!r} takes a whole number.")
@@ -182,6 +279,11 @@ def _typed(label: str, field: Field, value: Any) -> Any:
         return value
     if not isinstance(value, str) or "\0" in value:
         raise ConfigError(f"{label}: {field.name!r} takes text.")
+    if field.kind == "pem" and "-----BEGIN CERTIFICATE-----" not in value:
+        raise ConfigError(
+            f"{label}: {field.name!r} takes the text of a certificate.",
+            hint="It begins with -----BEGIN CERTIFICATE-----; it is the content of the file, not its name.",
+        )
     if field.kind == "path":  # it must mean the same file in another notebook's folder
         return str(Path(value).expanduser().absolute())
     if field.kind == "choice" and value not in field.choices:

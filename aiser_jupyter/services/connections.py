@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -13,7 +13,7 @@ from ..models import LOCAL, Check, Connection, ConnectionConfig
 from ..run import Run
 
 if TYPE_CHECKING:
-    from ..connectors.base import Session
+    from ..connectors.base import Stage
     from . import Services
 
 __all__ = ["ConnectionService"]
@@ -160,48 +160,22 @@ class ConnectionService:
 
 
 def _graded(config: ConnectionConfig, run: Run) -> tuple[Check, ...]:
-    """Open, run a first statement, list the tables: each step timed, the first failure the last step."""
+    """Take the connector's steps, each timed; the first that fails is the last."""
     from ..connectors.registry import connector
 
-    kind = connector(config.type)
-    available = kind.available()
-    checks = [Check("driver", available.ok, 0.0, available.reason, available.hint)]
-    if not available.ok:
-        return tuple(checks)
-    opened: list[Session] = []
-
-    def open_session() -> str:
-        opened.append(kind.open(config, read_only=kind.capabilities.read_only))
-        return "opened"
-
-    def first_statement() -> str:
-        with opened[0].execute("SELECT 1", {}, run) as reader:
-            reader.read_all()
-        return "SELECT 1 answered"
-
-    def list_tables() -> str:
-        return f"{len(kind.tables(opened[0])):,} tables and views"
-
-    steps: list[tuple[str, Callable[[], str]]] = [
-        ("connect", open_session),
-        ("query", first_statement),
-        ("tables", list_tables),
-    ]
-    try:
-        for name, step in steps:
-            checks.append(_timed(name, step))
+    checks: list[Check] = []
+    with closing(connector(config.type).stages(config, run)) as stages:
+        for stage in stages:
+            checks.append(_timed(stage))
             if not checks[-1].ok:
                 break
-    finally:
-        for session in opened:
-            session.close()
     return tuple(checks)
 
 
-def _timed(name: str, step: Callable[[], str]) -> Check:
+def _timed(stage: Stage) -> Check:
     began = time.monotonic()
     try:
-        message = step()
+        message = stage.run()
     except AiserError as exc:
-        return Check(name, False, time.monotonic() - began, exc.message, exc.hint)
-    return Check(name, True, time.monotonic() - began, message)
+        return Check(stage.name, False, time.monotonic() - began, exc.message, exc.hint)
+    return Check(stage.name, True, time.monotonic() - began, message)
