@@ -25,9 +25,11 @@ run: $(VENV)/.run-ready
 		--LabApp.default_url=/lab/tree/01_quickstart.ipynb $(LAB_FLAGS)
 
 test: $(VENV)/.dev-ready
+	@$(BIN)/python -m tests.servers.install
 	$(BIN)/python -m pytest -q -m "not long" $(PYTEST_FLAGS)
 
 test-long: $(VENV)/.dev-ready
+	@$(BIN)/python -m tests.servers.install
 	$(BIN)/python -m pytest -q -m long $(PYTEST_FLAGS)
 
 check: $(VENV)/.dev-ready labextension/node_modules/.ready

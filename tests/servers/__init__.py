@@ -1,0 +1,1 @@
+"""Real database servers, their certificates, and the faults that stand between them and a client."""
