@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
@@ -34,6 +34,7 @@ from .errors import ConfigError, nearest
 __all__ = [
     "PARTS",
     "AiserCache",
+    "AiserConnections",
     "AiserDuckDB",
     "AiserLimits",
     "AiserPreferences",
@@ -148,6 +149,23 @@ class AiserDuckDB(Configurable):
         return self.memory_limit or machine_memory() // 2
 
 
+class AiserConnections(Configurable):
+    """Databases that are reached over a network. Policy."""
+
+    insecure_hosts = List(
+        Unicode(), help="Hosts, besides this machine, that may be reached without TLS."
+    ).tag(config=True)
+    idle_seconds = Number(60.0, min=0, help="Seconds an unused session stays open for the next query.").tag(
+        config=True
+    )
+    catalog_seconds = Number(300.0, min=0, help="Seconds a listing of tables is believed.").tag(config=True)
+    transfer_bytes = Count(
+        1024 * MIB,
+        min=1,
+        help="Bytes that a query may fetch from other databases to join them here; --max-bytes lifts it.",
+    ).tag(config=True)
+
+
 class AiserRouter(Configurable):
     """How an engine is chosen. Policy."""
 
@@ -188,6 +206,7 @@ PARTS: tuple[type[Configurable], ...] = (
     AiserPreferences,
     AiserLimits,
     AiserDuckDB,
+    AiserConnections,
     AiserRouter,
     AiserCache,
     AiserStore,
@@ -220,6 +239,7 @@ class Settings:
             self.preferences = AiserPreferences(config=config)
             self.limits = AiserLimits(config=config)
             self.duckdb = AiserDuckDB(config=config)
+            self.connections = AiserConnections(config=config)
             self.router = AiserRouter(config=config)
             self.cache = AiserCache(config=config)
             self.store = AiserStore(config=config)

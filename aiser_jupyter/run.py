@@ -94,6 +94,8 @@ class Run:
         Receives each `Event`, from any thread. It must not raise and must not block.
     watch : Stopwatch, optional
         Already running, where the run began before it was known what it is.
+    tag : str
+        Who runs it and where it stands, for the database's own logs and process list.
     """
 
     def __init__(
@@ -103,8 +105,10 @@ class Run:
         timeout: float | None = None,
         emit: Callable[[Event], None] | None = None,
         watch: Stopwatch | None = None,
+        tag: str = "",
     ) -> None:
         self.id = id
+        self.tag = tag
         self.timeout = timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self.watch = watch or Stopwatch("plan")

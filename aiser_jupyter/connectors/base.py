@@ -32,9 +32,9 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 class Field:
     """One field of a connection: draws the form, validates, and says what is secret.
 
-    ``kind`` is ``text``, ``integer``, ``boolean``, ``path``, ``choice`` (with ``choices``) or ``pem`` (the text
-    of certificates). ``routing`` marks a field that decides where the connection goes, or how it is protected:
-    a secret is sealed for that destination. The value of a ``secret`` field is a `Secret`.
+    ``kind`` is ``text``, ``integer``, ``boolean``, ``path``, ``choice`` (with ``choices``) or ``pem`` (the
+    text of certificates). ``routing`` marks a field that decides where the connection goes, or how it is
+    protected: a secret is sealed for that destination. The value of a ``secret`` field is a `Secret`.
     """
 
     name: str

@@ -1,0 +1,387 @@
+"""What databases behind a network have in common: fields, sessions that can be stopped, and a graded test.
+
+A connector of this kind says how to log in (`NetworkConnector.connect`), how to offer TLS (`start_tls`), and
+what its session does with one statement. Kept here, so that it is kept everywhere:
+
+- Every wait ends. Connecting has a deadline for the name, the handshake and the login together. A statement
+  is stopped by a request on a second connection; where the session does not come back soon after, its socket
+  is shut down, and the run says that the database has not confirmed.
+- A session is used by one statement at a time, reset before the next one, and thrown away where it was cut,
+  left with unread rows, or in a transaction.
+- Every statement begins with a comment that says who runs it, for the database's own process list.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, ClassVar
+
+from ..errors import (
+    AiserError,
+    ConnectError,
+    ConnectionLost,
+    EngineUnavailable,
+    QueryCancelled,
+    QuerySyntaxError,
+    UnknownDatabase,
+)
+from ..models import Availability, ConnectionConfig
+from ..run import Handle, Run
+from .base import Connector, Field, Parameters, Session, Stage
+from .pool import Pool, PooledSession
+from .sockets import Cut, reach, resolve
+from .tls import context_of, require_tls, translate_tls
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["NetworkConnector", "NetworkSession", "network_fields"]
+
+STOP_SECONDS = 2.0
+"""For the request to stop, on its second connection."""
+PATIENCE = 0.7
+"""Seconds that a session has to come back after such a request; then it is cut."""
+PING_SECONDS = 3.0
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.@=: -]")
+
+
+def network_fields(port: int, *own: Field) -> tuple[Field, ...]:
+    """Return the fields of a database behind a network: the common ones, and its ``own``."""
+    return (
+        Field("host", "Host", required=True, routing=True, help="Name or address of the server."),
+        Field("port", "Port", "integer", routing=True, default=port),
+        Field("database", "Database"),
+        Field("username", "User", required=True),
+        Field("password", "Password", secret=True),
+        *own,
+        Field("timeout", "Seconds to connect", "integer", default=10),
+        Field("max_connections", "Connections at most", "integer", default=10),
+        Field("ssl_enabled", "Encrypt and verify (TLS)", "boolean", routing=True, default=True),
+        Field(
+            "ssl_ca",
+            "Certificate authority",
+            "pem",
+            routing=True,
+            help="PEM text; where the server's certificate is signed by an authority of your own.",
+        ),
+        Field(
+            "ssl_server_name",
+            "Name in the certificate",
+            routing=True,
+            help="Where it differs from the host, as behind a tunnel.",
+        ),
+    )
+
+
+class NetworkSession(Session):
+    """One logged-in connection. A subclass runs a statement; this class stops it, and says how it ended.
+
+    Parameters
+    ----------
+    connector : NetworkConnector
+    config : ConnectionConfig
+    cut : Cut
+        Of the connection's socket.
+    """
+
+    def __init__(self, connector: NetworkConnector, config: ConnectionConfig, cut: Cut) -> None:
+        self._connector = connector
+        self._config = config
+        self._cut = cut
+        self._idle = threading.Event()
+        self._idle.set()
+        self._closed = False
+
+    # -- what a database does in its own way ----------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def handle(self) -> str:
+        """The database's name of this session, as `Connector.stop` takes it."""
+
+    @abstractmethod
+    def start(
+        self, sql: str, parameters: Parameters, run: Run
+    ) -> tuple[pa.Schema, Generator[pa.RecordBatch]]:
+        """Send one statement; return the declared schema and its batches. Raises what the driver raises."""
+
+    @abstractmethod
+    def ping(self) -> None:
+        """One round trip. Raises what the driver raises."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything the last user left: settings, temporary tables, locks, roles, transactions."""
+
+    @abstractmethod
+    def disconnect(self) -> None:
+        """Say goodbye and close the socket; never waits for the server."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether the session may be used again after a `reset`: nothing unread, nothing cut."""
+        return self._idle.is_set() and not self._cut.done and not self._closed
+
+    # -- what is the same everywhere ------------------------------------------------------------------
+
+    def execute(self, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        prefix = f"/* aiser {_UNSAFE.sub('_', run.tag)} */ " if run.tag else ""
+        run.emit(Handle(self.handle))
+        self._idle.clear()
+        try:
+            schema, batches = self.start(prefix + sql, parameters, run)
+        except BaseException as exc:
+            self._idle.set()
+            raise self._ended(exc, run, sql, prefix) from exc
+        return pa.RecordBatchReader.from_batches(schema, self._read(batches, run, sql, prefix))
+
+    def _read(
+        self, batches: Generator[pa.RecordBatch], run: Run, sql: str, prefix: str
+    ) -> Iterator[pa.RecordBatch]:
+        with closing(batches):
+            try:
+                yield from batches
+            except GeneratorExit:  # left before its end: unread rows are on the line
+                raise
+            except BaseException as exc:
+                self._idle.set()
+                raise self._ended(exc, run, sql, prefix) from exc
+        self._idle.set()
+
+    def _ended(self, exc: BaseException, run: Run, sql: str, prefix: str) -> BaseException:
+        """Return what to raise for ``exc``: why the run stopped, or what the database says."""
+        if not isinstance(exc, Exception):
+            return exc
+        if self._cut.done:
+            return self._cut_off(run)
+        error = exc if isinstance(exc, AiserError) else self._connector.translate(exc, prefix + sql)
+        if isinstance(error, ConnectionLost):
+            self._cut.cut()  # nobody uses it again
+        if isinstance(error, QuerySyntaxError) and error.line == 1 and error.column is not None:
+            error.column = max(1, error.column - len(prefix))
+        return error
+
+    def _cut_off(self, run: Run) -> AiserError:
+        hint = (
+            f"{self._config.name} did not confirm that it stopped; the statement may go on there for a while."
+        )
+        if not run.cancelled:
+            return ConnectionLost(f"The connection to {self._config.name} was cut off.", hint="Run it again.")
+        stopped = run.stopped()
+        if isinstance(stopped, QueryCancelled):
+            return QueryCancelled(stopped.message, hint=hint, confirmed=False)
+        stopped.hint = f"{hint} {stopped.hint}".strip()
+        return stopped
+
+    def cancel(self) -> None:
+        """Ask on a second connection; cut this one where it does not come back soon."""
+        if self._idle.is_set():
+            return
+        threading.Thread(target=self._ask_to_stop, name="aiser-stop", daemon=True).start()
+        if not self._idle.wait(PATIENCE):
+            self.abort()
+
+    def _ask_to_stop(self) -> None:
+        try:
+            self._connector.ask_to_stop(self._config, self.handle, STOP_SECONDS)
+        except AiserError:
+            return  # it cannot be reached: the cut, and its word that nothing was confirmed, are all there is
+
+    def abort(self) -> None:
+        self._cut.cut()
+
+    def check(self) -> bool:
+        """Say whether the server still answers on this connection."""
+        with self._cut.after(PING_SECONDS):
+            try:
+                self.ping()
+            except Exception:  # whatever the driver says of a dead connection
+                self._cut.cut()
+        return self.clean
+
+    def recycle(self) -> bool:
+        """`reset`, and say whether the session may be used again."""
+        if not self.clean:
+            return False
+        with self._cut.after(PING_SECONDS):
+            try:
+                self.reset()
+            except Exception:  # a session that cannot be reset is not used again
+                self._cut.cut()
+        return self.clean
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        if not self._idle.is_set() and not self._cut.done:
+            # Unread rows: the server must not go on making them.
+            threading.Thread(target=self._ask_to_stop, name="aiser-stop", daemon=True).start()
+        self._closed = True
+        self._cut.cut()
+        self._cut.close()
+        self.disconnect()
+
+
+class NetworkConnector(Connector):
+    """A database behind a network; its sessions come from a pool."""
+
+    module: ClassVar[str]
+    """Import name of the driver."""
+    extra: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._pool = Pool()
+
+    # -- what a database does in its own way ----------------------------------------------------------
+
+    @abstractmethod
+    def connect(self, config: ConnectionConfig, *, read_only: bool, seconds: float) -> NetworkSession:
+        """Log in on a socket of our own (`dial`), within ``seconds``. Raises what the driver raises."""
+
+    @abstractmethod
+    def start_tls(self, config: ConnectionConfig, seconds: float) -> str:
+        """Do the handshake alone, without a login, and return what was agreed (``TLSv1.3``)."""
+
+    @abstractmethod
+    def ask_to_stop(self, config: ConnectionConfig, handle: str, seconds: float) -> bool:
+        """Stop the statement of ``handle`` on a connection of its own; True where there was one."""
+
+    @abstractmethod
+    def rights(self, session: NetworkSession) -> str:
+        """Say what the user may do, and warn of what is more than reading needs.
+
+        Raises
+        ------
+        NotPermitted
+            There is nothing that the user may read.
+        """
+
+    @abstractmethod
+    def sample(self, session: NetworkSession) -> str:
+        """Read a row of a table, and say which one."""
+
+    # -- what is the same everywhere ------------------------------------------------------------------
+
+    def available(self) -> Availability:
+        if find_spec(self.module) is None:
+            hint = f"pip install 'aiser-jupyter[{self.extra}]'"
+            return Availability(False, f"{self.module} is not installed", hint=hint)
+        return Availability(True, f"connects with {self.module}", version=driver_version(self.module))
+
+    def open(self, config: ConnectionConfig, *, read_only: bool = False) -> Session:
+        available = self.available()
+        if not available.ok:
+            raise EngineUnavailable(available.reason, hint=available.hint)
+        return PooledSession(self._pool, self, config, read_only=read_only)
+
+    def fresh(
+        self, config: ConnectionConfig, *, read_only: bool = False, seconds: float | None = None
+    ) -> NetworkSession:
+        """Log in, past the pool. Raises `ConnectError`, `ConfigError`."""
+        limit = float(config.values.get("timeout", 10)) if seconds is None else seconds
+        began = time.monotonic()
+        try:
+            return self.connect(config, read_only=read_only, seconds=limit)
+        except AiserError:
+            raise
+        except Exception as exc:
+            host = str(config.values.get("host"))
+            if (failed := translate_tls(exc, host)) is not None:
+                raise failed from exc
+            if time.monotonic() - began >= limit - 0.05:
+                raise ConnectError(
+                    f"{host} did not finish the login within {limit:g} s.",
+                    hint="It accepts connections and does not answer: it may be overloaded or no database.",
+                ) from exc
+            raise self.translate(exc) from exc
+
+    def stop(self, config: ConnectionConfig, handle: str) -> bool:
+        return self.ask_to_stop(config, handle, STOP_SECONDS)
+
+    def stages(self, config: ConnectionConfig, run: Run) -> Generator[Stage]:
+        """Name, TCP, TLS, login, database, rights, sample; each with a deadline of its own."""
+        values = config.values
+        host, port = str(values["host"]), int(values["port"])
+        limit = float(values.get("timeout", 10))
+        late: list[ConnectError] = []
+        opened: list[NetworkSession] = []
+
+        def driver() -> str:
+            available = self.available()
+            if not available.ok:
+                raise EngineUnavailable(available.reason, hint=available.hint)
+            return available.reason
+
+        def name() -> str:
+            addresses = resolve(host, port, limit)
+            require_tls(values, addresses)
+            return ", ".join(str(address[0]) for _, address in addresses)
+
+        def tcp() -> str:
+            reach(resolve(host, port, limit), host, limit).close()
+            return f"port {port} answers"
+
+        def tls() -> str:
+            if context_of(values) is None:
+                return "off: nothing is encrypted"
+            return self._handshake(config, limit)
+
+        def login() -> str:
+            try:
+                opened.append(self.fresh(config, read_only=self.capabilities.read_only))
+            except UnknownDatabase as exc:
+                late.append(exc)  # the login itself was accepted
+            return f"as {values['username']}"
+
+        def database() -> str:
+            if late:
+                raise late[0]
+            return str(values.get("database") or "none named")
+
+        yield Stage("driver", driver)
+        yield Stage("name", name)
+        yield Stage("tcp", tcp)
+        yield Stage("tls", tls)
+        try:
+            yield Stage("login", login)
+            yield Stage("database", database)
+            yield Stage("rights", lambda: _within(opened[0], run, self.rights))
+            yield Stage("sample", lambda: _within(opened[0], run, self.sample))
+        finally:
+            for session in opened:
+                session.close()
+
+    def _handshake(self, config: ConnectionConfig, limit: float) -> str:
+        try:
+            return self.start_tls(config, limit)
+        except AiserError:
+            raise
+        except Exception as exc:
+            host = str(config.values["host"])
+            failed = translate_tls(exc, host)
+            raise failed or ConnectError(
+                f"{host} did not answer the offer of TLS.",
+                hint="Another kind of server may listen on this port.",
+            ) from exc
+
+
+@cache
+def driver_version(module: str) -> str:
+    """Return the version of an installed driver; read once, for it is asked before every query."""
+    from importlib.metadata import version
+
+    return version(module.partition(".")[0])
+
+
+def _within(session: NetworkSession, run: Run, step: Callable[[NetworkSession], str]) -> str:
+    with run.on_cancel(session.cancel):
+        return step(session)
