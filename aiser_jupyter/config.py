@@ -44,6 +44,7 @@ __all__ = [
     "Settings",
     "describe",
     "load",
+    "policy_folders",
     "sources",
 ]
 
@@ -182,7 +183,7 @@ class AiserCache(Configurable):
 
 
 class AiserStore(Configurable):
-    """Where connections and history are kept. Policy."""
+    """Where connections and history are kept, and the key that seals their secrets. Policy."""
 
     directory = Unicode("", help="Folder of the store; empty is aiser in Jupyter's data folder.").tag(
         config=True
@@ -190,6 +191,16 @@ class AiserStore(Configurable):
     history_rows = Count(10_000, min=0, help="Runs kept in the history; older ones are removed.").tag(
         config=True
     )
+    key_source = Enum(
+        ("file", "keyring"), "file", help="Where the key is: a file, or the operating system's keyring."
+    ).tag(config=True)
+    key_file = Unicode(
+        "",
+        help="Key file, as an absolute path; empty is AISER_KEY_FILE, or else aiser/key in Jupyter's config folder.",
+    ).tag(config=True)
+    key_required = Bool(
+        False, help="Refuse to save a secret where the key is missing, instead of making one."
+    ).tag(config=True)
 
     def path(self) -> Path:
         """Folder of the store. ``AISER_STORE`` names another one, for tests and for the Hub."""
@@ -200,6 +211,28 @@ class AiserStore(Configurable):
         from jupyter_core.paths import jupyter_data_dir
 
         return Path(jupyter_data_dir()) / "aiser"
+
+    def named_key_file(self) -> str:
+        """Path of the key file that ``key_file``, or else ``AISER_KEY_FILE``, names; "" where neither does.
+
+        The variable names a file and never holds a key: kernels inherit the environment.
+        """
+        return self.key_file or os.environ.get("AISER_KEY_FILE", "")
+
+    def key_path(self) -> Path:
+        """File of the key.
+
+        The key lies apart from the data, in Jupyter's config folder, so that a copy of one is not a copy of
+        both. A store whose folder was named (``directory``, ``AISER_STORE``) has its key in that folder: a key
+        belongs to one store, and two of them must not share the one in the config folder.
+        """
+        if named := self.named_key_file():
+            return Path(named).expanduser()
+        if self.directory or os.environ.get("AISER_STORE"):
+            return self.path() / "key"
+        from jupyter_core.paths import jupyter_config_dir
+
+        return Path(jupyter_config_dir()) / "aiser" / "key"
 
 
 PARTS: tuple[type[Configurable], ...] = (
@@ -291,11 +324,15 @@ def sources(start: Path | None = None) -> list[Path]:
     return [*([project] if project else []), *_policy_files()]
 
 
-def _policy_files() -> list[Path]:
+def policy_folders() -> list[Path]:
+    """Return the folders that are the administrator's, the weakest first: system, then environment."""
     from jupyter_core.paths import ENV_CONFIG_PATH, SYSTEM_CONFIG_PATH
 
-    folders = (*reversed(SYSTEM_CONFIG_PATH), *reversed(ENV_CONFIG_PATH))
-    paths = [Path(folder) / f"aiser_config.{suffix}" for folder in folders for suffix in ("json", "py")]
+    return [Path(folder) for folder in (*reversed(SYSTEM_CONFIG_PATH), *reversed(ENV_CONFIG_PATH))]
+
+
+def _policy_files() -> list[Path]:
+    paths = [folder / f"aiser_config.{suffix}" for folder in policy_folders() for suffix in ("json", "py")]
     return [path for path in paths if path.is_file()]
 
 

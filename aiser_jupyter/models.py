@@ -64,7 +64,8 @@ class Connection:
     ``source`` is ``builtin`` (local), ``store`` (saved by the owner), ``admin`` (from the administrator's
     file), ``environment`` (from a file that a variable names) or ``object`` (a Python object of the notebook;
     ``handle`` holds it and it is never saved). Only the saved ones can be changed and removed. Values of
-    secret fields are `Secret`. ``problem`` says why it cannot be used; "" where nothing is known against it.
+    secret fields are `Secret`. ``version`` grows with every change. ``problem`` says why it cannot be used; ""
+    where nothing is known against it.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Connection:
     config: ConnectionConfig
     source: str = "store"
     created_at: datetime | None = None
+    version: int = 1
     problem: str = ""
     handle: object | None = field(default=None, repr=False, compare=False)
 

@@ -97,6 +97,7 @@ class NetworkSession(Session):
         self._cut = cut
         self._idle = threading.Event()
         self._idle.set()
+        self._deadline: threading.Timer | None = None
         self._closed = False
 
     # -- what a database does in its own way ----------------------------------------------------------
@@ -135,12 +136,17 @@ class NetworkSession(Session):
         import pyarrow as pa
 
         prefix = f"/* aiser {_UNSAFE.sub('_', run.tag)} */ " if run.tag else ""
+        run.check()
         run.emit(Handle(self.handle))
         self._idle.clear()
+        if run.remaining is not None:
+            self._deadline = threading.Timer(run.remaining, run.cancel, kwargs={"timed_out": True})
+            self._deadline.daemon = True
+            self._deadline.start()
         try:
             schema, batches = self.start(prefix + sql, parameters, run)
         except BaseException as exc:
-            self._idle.set()
+            self._finish()
             raise self._ended(exc, run, sql, prefix) from exc
         return pa.RecordBatchReader.from_batches(schema, self._read(batches, run, sql, prefix))
 
@@ -153,8 +159,13 @@ class NetworkSession(Session):
             except GeneratorExit:  # left before its end: unread rows are on the line
                 raise
             except BaseException as exc:
-                self._idle.set()
+                self._finish()
                 raise self._ended(exc, run, sql, prefix) from exc
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._idle.set()
 
     def _ended(self, exc: BaseException, run: Run, sql: str, prefix: str) -> BaseException:
@@ -226,6 +237,8 @@ class NetworkSession(Session):
             # Unread rows: the server must not go on making them.
             threading.Thread(target=self._ask_to_stop, name="aiser-stop", daemon=True).start()
         self._closed = True
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._cut.cut()
         self._cut.close()
         self.disconnect()
