@@ -64,8 +64,8 @@ class Connection:
     ``source`` is ``builtin`` (local), ``store`` (saved by the owner), ``admin`` (from the administrator's
     file), ``environment`` (from a file that a variable names) or ``object`` (a Python object of the notebook;
     ``handle`` holds it and it is never saved). Only the saved ones can be changed and removed. Values of
-    secret fields are `Secret`. ``version`` grows with every change. ``problem`` says why it cannot be used; ""
-    where nothing is known against it.
+    secret fields are `Secret`. ``version`` grows with every change. ``problem`` says why it cannot be used;
+    "" where nothing is known against it.
     """
 
     id: str
@@ -314,7 +314,11 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One run as the store keeps it. ``sql`` has its secrets removed; ``started_at`` is UTC."""
+    """One run as the store keeps it. ``sql`` has its secrets removed; ``started_at`` is UTC.
+
+    ``handle`` has a line for each database the run speaks to: the connection's name, and that database's own
+    name of the statement, for `Connector.stop` from another process.
+    """
 
     id: str
     started_at: datetime
@@ -338,3 +342,5 @@ class HistoryEntry:
     error: str = ""
     cell: str = ""
     pid: int | None = None
+    connection_id: str = ""
+    handle: str = ""

@@ -36,9 +36,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """The database's own name for the running statement: a query id, a backend id."""
+    """The database's own name for the running statement: a query id, a backend id.
+
+    ``connection`` names the connection that it runs on: a statement may read several.
+    """
 
     value: str
+    connection: str = ""
 
 
 Event = Phase | Progress | Handle | Notice

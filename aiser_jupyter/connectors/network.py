@@ -137,7 +137,7 @@ class NetworkSession(Session):
 
         prefix = f"/* aiser {_UNSAFE.sub('_', run.tag)} */ " if run.tag else ""
         run.check()
-        run.emit(Handle(self.handle))
+        run.emit(Handle(self.handle, self._config.name))
         self._idle.clear()
         if run.remaining is not None:
             self._deadline = threading.Timer(run.remaining, run.cancel, kwargs={"timed_out": True})

@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Int
+from tornado.ioloop import PeriodicCallback
+from traitlets import Float, Int
 
+from ..services import os_identity
 from .handlers import routes
 
 if TYPE_CHECKING:
@@ -32,9 +34,17 @@ class AiserExtension(ExtensionApp):
         config=True
     )
 
+    reap_seconds = Float(
+        10.0,
+        min=0.1,
+        help="Seconds between two looks for runs whose kernel died, to stop them at their database.",
+    ).tag(config=True)
+
     def initialize_settings(self) -> None:
         self.executor = ThreadPoolExecutor(self.threads, thread_name_prefix="aiser-server")
         self._services: dict[Identity, Services] = {}
+        self._reaper = PeriodicCallback(self._reap, self.reap_seconds * 1000)
+        self._reaper.start()
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(routes())
@@ -48,7 +58,14 @@ class AiserExtension(ExtensionApp):
             services = self._services[identity] = build(identity=identity)
         return services
 
+    async def _reap(self) -> None:
+        """Look for runs that a dead kernel left, of all who were here and of the server's own account."""
+        self.services_for(os_identity())
+        for services in tuple(self._services.values()):
+            await asyncio.get_running_loop().run_in_executor(self.executor, services.queries.reap)
+
     async def stop_extension(self) -> None:
+        self._reaper.stop()
         for services in self._services.values():
             await asyncio.get_running_loop().run_in_executor(self.executor, services.close)
         self.executor.shutdown(wait=False, cancel_futures=True)

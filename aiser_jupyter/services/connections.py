@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING
 
 from ..errors import AiserError, ConfigError, UnknownConnection, UsageError, nearest
 from ..models import LOCAL, Check, Connection, ConnectionConfig
@@ -24,9 +23,10 @@ class ConnectionService:
 
     def __init__(self, services: Services) -> None:
         from ..store.connections import ConnectionRecords
+        from ..store.keys import keys_of
 
         self._services = services
-        self._records = ConnectionRecords(services.store)
+        self._records = ConnectionRecords(services.store, keys_of(services.settings.store))
         self._objects: dict[str, Connection] = {}
         owner = services.identity.name
         self._local = Connection(LOCAL, owner, ConnectionConfig("duckdb", LOCAL), source="builtin")
@@ -71,8 +71,13 @@ class ConnectionService:
         known = self._records.get(self._services.identity.name, config.name)
         if known is not None and known.config == config:
             return known
-        secrets = frozenset(field.name for field in kind.fields if field.secret)
-        return self._records.add(self._services.identity.name, config, secrets, datetime.now(UTC))
+        return self._records.add(
+            self._services.identity.name,
+            config,
+            kind.destination(values),
+            kind.secret_fields,
+            datetime.now(UTC),
+        )
 
     def delete(self, name: str) -> None:
         """Forget a saved connection. Raises `UnknownConnection`."""
@@ -118,39 +123,11 @@ class ConnectionService:
         Raises
         ------
         ConfigError
-            An unknown type, or a field that the connector does not have.
+            A malformed URL, an unknown type, or an option that is not allowed.
         """
-        from ..connectors.registry import connector, connectors
+        from ..sources.url import parse_url
 
-        text = url
-        if "://" not in url:
-            if not url.endswith((".duckdb", ".ddb", ".db")):
-                raise ConfigError(
-                    "A connection is a URL or the path of a DuckDB database.",
-                    hint="For example duckdb:///shop.duckdb, or shop.duckdb.",
-                )
-            text = f"duckdb:///{url}"
-        try:
-            parts = urlsplit(text)
-            port = parts.port
-        except ValueError as exc:
-            raise ConfigError("The connection URL is malformed.", hint="See %aiser help connect.") from exc
-        scheme = parts.scheme.split("+")[0]
-        scheme = {"postgres": "postgresql", "mariadb": "mysql"}.get(scheme, scheme)
-        if scheme not in connectors():
-            offered = sorted(name for name in connectors() if name != "object")
-            hint = nearest(scheme, offered, noun="types")
-            raise ConfigError(f"There is no connector {scheme!r} in this version.", hint=hint)
-        values: dict[str, Any] = {
-            "host": parts.hostname,
-            "port": port,
-            "username": unquote(parts.username) if parts.username else None,
-            "password": unquote(parts.password) if parts.password else None,
-            "database": unquote(parts.path[1:]) or None,
-            **dict(parse_qsl(parts.query)),
-        }
-        given = {name: value for name, value in values.items() if value is not None}
-        return ConnectionConfig(scheme, alias, connector(scheme).validate(given))
+        return parse_url(url, alias)
 
     def _checks(self, config: ConnectionConfig) -> tuple[Check, ...]:
         services = self._services

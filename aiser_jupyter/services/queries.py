@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Lock
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AiserError, QueryCancelled, UsageError
+from ..errors import AiserError, UsageError
 from ..models import (
     Availability,
     HistoryEntry,
@@ -29,6 +29,7 @@ from ..models import (
 from ..result import QueryResult
 from ..run import Event, Run, Stopwatch
 from .once import once
+from .record import Record
 from .saved import SavedQueries
 
 if TYPE_CHECKING:
@@ -50,9 +51,12 @@ NO_FRAMES: Mapping[str, object] = {}
 class Submission:
     """One query on its way: wait for it, cancel it, and turn its rows into a DataFrame."""
 
-    def __init__(self, services: Services, run: Run, route: Route, future: Future[QueryResult]) -> None:
+    def __init__(
+        self, services: Services, run: Run, route: Route, future: Future[QueryResult], record: Record
+    ) -> None:
         self._services = services
         self._future = future
+        self._record = record
         self.run = run
         self.route = route
         self.id = run.id
@@ -88,7 +92,8 @@ class Submission:
         spent = watch.stop()["convert"]
         timings = replace(result.timings, convert=result.timings.convert + spent)
         self.result = result.with_timings(timings)
-        self._services.queries.retime(self.result)
+        self._record.retime(self.result)
+        self._services.queries.remember(self.result)
         return data
 
 
@@ -99,7 +104,6 @@ class QueryService:
         self._services = services
         self._saved = SavedQueries()
         self._last: QueryResult | None = None
-        self._last_done: HistoryEntry | None = None
         self._told: Notice | None = None
 
     @once
@@ -150,35 +154,39 @@ class QueryService:
         AiserError
             For whatever is known to be wrong before running; such a query is in the history too.
         """
+        from ..sql import redact
+
         watch = Stopwatch("plan")
         preferences = self._services.settings.preferences
         timeout = preferences.timeout if query.timeout is None else query.timeout
-        run = Run(uuid.uuid4().hex, timeout=timeout or None, emit=emit, watch=watch)
         entry = HistoryEntry(
-            id=run.id,
+            id=uuid.uuid4().hex,
             started_at=datetime.now(UTC),
             user=self._services.identity.name,
             connection=query.connection,
             state=RunState.QUEUED,
-            sql=self._redacted(query.text),
+            sql=redact(query.text),
             cell=query.cell,
             pid=os.getpid(),
         )
+        record = Record(self._history, entry, emit)
+        tag = f"user={entry.user} cell={query.cell or '-'} run={entry.id[:12]}"
+        run = Run(entry.id, timeout=timeout or None, emit=record.hear, watch=watch, tag=tag)
         try:
             statement, scope, route = self._plan(query, frames, run)
         except AiserError as exc:
-            self._failed(entry, run, exc)
+            record.failed(run, exc)
             raise
-        entry = replace(
-            entry,
+        record.learn(
             engine=route.engine,
             reason=route.reason,
             pinned=route.pinned,
             kind=statement.kind,
             fingerprint=statement.fingerprint,
             estimated_seconds=route.estimate.seconds if route.estimate else None,
+            connection_id=scope.connection.id,
         )
-        return self._start(query, statement, scope, route, run, entry)
+        return self._start(query, statement, scope, route, run, record)
 
     def run(self, query: Query, frames: Mapping[str, object] = NO_FRAMES) -> QueryResult:
         """Run ``query`` and wait for its result."""
@@ -203,8 +211,37 @@ class QueryService:
 
     def history(self, limit: int = 50, search: str = "") -> list[HistoryEntry]:
         """Return the newest runs of every process of this identity, newest first."""
-        self._history.reap()  # what a dead process left running is lost, and is shown as that
+        self.reap()
         return self._history.list(limit=limit, search=search)
+
+    def reap(self) -> int:
+        """Mark what dead processes left running as lost, stop it at its database, and return how many.
+
+        The database of a dead kernel's statement may not notice that nobody waits for it any more.
+        """
+        lost = [entry for entry in self._history.reap() if entry.user == self._services.identity.name]
+        for entry in lost:
+            if entry.handle:
+                self._services.executor.submit(
+                    Run(f"stop {entry.id}", timeout=30.0), partial(self._stop, entry)
+                )
+        return len(lost)
+
+    def _stop(self, entry: HistoryEntry) -> None:
+        """Run in a worker: stop what a lost run left at its databases, and write down how that went."""
+        from ..connectors.registry import connector
+
+        notes = []
+        for line in entry.handle.splitlines():
+            name, _, handle = line.partition(" ")
+            try:
+                connection = self._services.connections.get(name)
+                stopped = connector(connection.type).stop(connection.config, handle)
+                notes.append(f"stopped at {name}" if stopped else f"nothing of it runs at {name} any more")
+            except AiserError as exc:
+                notes.append(f"{name} was not reached, where it may still run: {exc.message}")
+        ended = replace(entry, state=RunState.LOST, error_code="lost")
+        self._history.finish(replace(ended, error=f"Its process died; {', '.join(notes)}."))
 
     def flush(self) -> None:
         """Wait until what ran so far is in the store, for other processes to see."""
@@ -228,12 +265,9 @@ class QueryService:
         """Return the saved queries by name."""
         return self._saved.all()
 
-    def retime(self, result: QueryResult) -> None:
-        """Record that a result was converted after its run ended."""
+    def remember(self, result: QueryResult) -> None:
+        """Make ``result`` the last one."""
         self._last = result
-        done = self._last_done
-        if done is not None and done.id == result.id:
-            self._history.finish(_done(done, result))
 
     def close(self) -> None:
         """Write the pending history."""
@@ -242,11 +276,6 @@ class QueryService:
             history.close()
 
     # -- steps ----------------------------------------------------------------------------------------
-
-    def _redacted(self, text: str) -> str:
-        from ..sql import redact
-
-        return redact(text)
 
     def _plan(self, query: Query, frames: Mapping[str, object], run: Run) -> tuple[Statement, Scope, Route]:
         from ..connectors.registry import connector
@@ -278,33 +307,38 @@ class QueryService:
         scope: Scope,
         route: Route,
         run: Run,
-        entry: HistoryEntry,
+        record: Record,
     ) -> Submission:
         key = self._reuse.key(query, statement, scope)
         reused = self._reuse.look_up(key, query, run, route)
         future: Future[QueryResult]
         if reused is not None:
-            self._keep(replace(entry, cached=True), reused, query)
+            record.done(reused, cached=True)
+            self._keep(reused, query)
             future = Future()
             future.set_result(reused)
-            return Submission(self._services, run, route, future)
-        record = _Record(self, entry, run)
+            return Submission(self._services, run, route, future, record)
 
         def work() -> QueryResult:
             result = self._execute(query, statement, scope, route, run)
-            if record.claim():  # else the run was given up, and said so, before it ended
-                self._keep(entry, result, query)
+            if record.done(result):  # else the run was given up, and said so, before it ended
+                self._keep(result, query)
                 self._reuse.keep(key, result, statement, scope)
             return result
 
-        self._history.start(replace(entry, state=RunState.RUNNING))
+        record.start()
         try:
             future = self._services.executor.submit(run, work)
         except AiserError as exc:
-            record.fail(exc)
+            record.failed(run, exc)
             raise
-        future.add_done_callback(record.ended)
-        return Submission(self._services, run, route, future)
+
+        def ended(future: Future[QueryResult]) -> None:
+            if (exc := future.exception()) is not None:
+                record.failed(run, exc)
+
+        future.add_done_callback(ended)
+        return Submission(self._services, run, route, future, record)
 
     def _execute(
         self, query: Query, statement: Statement, scope: Scope, route: Route, run: Run
@@ -337,58 +371,7 @@ class QueryService:
         self._told = problem
         return (problem,)
 
-    def _keep(self, entry: HistoryEntry, result: QueryResult, query: Query) -> None:
+    def _keep(self, result: QueryResult, query: Query) -> None:
         if query.save:
             self._saved.keep(query.save, query.text)
-        self._last, self._last_done = result, _done(entry, result)
-        self._history.finish(self._last_done)
-
-    def _failed(self, entry: HistoryEntry, run: Run, exc: BaseException) -> None:
-        timings = Timings(**run.watch.stop())
-        cancelled = isinstance(exc, QueryCancelled)
-        self._history.finish(
-            replace(
-                entry,
-                state=RunState.CANCELLED if cancelled else RunState.FAILED,
-                timings=timings,
-                seconds=timings.total,
-                error_code=getattr(exc, "code", "internal"),
-                error=self._redacted(str(getattr(exc, "message", exc)))[:2000],
-            )
-        )
-
-
-class _Record:
-    """Writes the end of one run once, whoever comes first: its worker, or who gave it up."""
-
-    def __init__(self, queries: QueryService, entry: HistoryEntry, run: Run) -> None:
-        self._queries, self._entry, self._run = queries, entry, run
-        self._lock = Lock()
-        self._claimed = False
-
-    def claim(self) -> bool:
-        """Return True to the first caller only."""
-        with self._lock:
-            first, self._claimed = not self._claimed, True
-        return first
-
-    def fail(self, exc: BaseException) -> None:
-        if self.claim():
-            self._queries._failed(self._entry, self._run, exc)
-
-    def ended(self, future: Future[QueryResult]) -> None:
-        exc = future.exception()
-        if exc is not None:
-            self.fail(exc)
-
-
-def _done(entry: HistoryEntry, result: QueryResult) -> HistoryEntry:
-    return replace(
-        entry,
-        state=RunState.DONE,
-        timings=result.timings,
-        seconds=result.timings.total,
-        rows=result.row_count,
-        bytes=result.table.nbytes,
-        truncated=bool(result.truncated),
-    )
+        self.remember(result)

@@ -132,20 +132,20 @@ class History:
         self._put((rows.PRUNE, (self._rows,)))
         self.flush()
 
-    def reap(self) -> int:
-        """Mark open runs whose process is gone as lost; return how many.
+    def reap(self) -> Sequence[HistoryEntry]:
+        """Mark open runs whose process is gone as lost; return them as they were.
 
         A run of another machine (or container) counts as lost once its heartbeat is two minutes old. A run
         that was only asleep says how it ended when it wakes up.
         """
         self.flush()
         now = time.time()
-        found = self._select(rows.OPEN)
-        lost = [id for id, pid, host, beat in found if not _lives(pid, host, now - beat)]
-        for id in lost:
-            self._put((rows.LOSE, (id,)))
+        found = [(host, beat, self._entry(row)) for host, beat, *row in self._select(rows.OPEN)]
+        lost = [entry for host, beat, entry in found if entry and not _lives(entry.pid, host, now - beat)]
+        for entry in lost:
+            self._put((rows.LOSE, (entry.id,)))
         self.flush()
-        return len(lost)
+        return lost
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> bool:
         """Wait until everything queued was written or given up; False where that took too long."""
@@ -236,7 +236,7 @@ class History:
             self.problem = Notice("history", f"The history cannot be read: {exc.message} {exc.hint}".strip())
             return []
 
-    def _entry(self, row: tuple[Any, ...]) -> HistoryEntry | None:
+    def _entry(self, row: Sequence[Any]) -> HistoryEntry | None:
         try:
             return rows.entry(row)
         except (ValueError, TypeError) as exc:

@@ -6,6 +6,7 @@ Times are UTC text of one width, so that their order is the order of the text.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,7 @@ UPSERT = (
     f"INSERT INTO history ({', '.join(_ALL)}) VALUES ({', '.join('?' * len(_ALL))}) "  # noqa: S608
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _ALL[1:])}"
 )
-OPEN = "SELECT id, pid, host, heartbeat FROM history WHERE state IN ('queued', 'running')"
+OPEN = f"SELECT host, heartbeat, {', '.join(_NAMES)} FROM history WHERE state IN ('queued', 'running')"  # noqa: S608
 BEAT = "UPDATE history SET heartbeat = ? WHERE id = ?"
 LOSE = "UPDATE history SET state = 'lost' WHERE id = ? AND state IN ('queued', 'running')"
 PRUNE = (
@@ -46,7 +47,7 @@ def values(entry: HistoryEntry, heartbeat: float, host: str) -> tuple[Any, ...]:
     return (*row.values(), heartbeat, host)
 
 
-def entry(row: tuple[Any, ...]) -> HistoryEntry:
+def entry(row: Sequence[Any]) -> HistoryEntry:
     """Return the entry of a row of ``COLUMNS``. Raises ``ValueError`` or ``TypeError`` for a damaged one."""
     found = dict(zip(_NAMES, row, strict=True))
     found["started_at"] = datetime.fromisoformat(found["started_at"]).replace(tzinfo=UTC)

@@ -60,6 +60,8 @@ def test_an_entry_comes_back_as_it_was(history: History, entry: Entry) -> None:
         error_code="data",
         error="no such file",
         cell="c1",
+        connection_id="c7",
+        handle="shop 12:34",
     )
     plain = entry()
     same = {f.name for f in fields(full) if getattr(full, f.name) == getattr(plain, f.name)}
@@ -180,12 +182,12 @@ def test_rows_of_a_dead_process_are_reaped(
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
         history.start(entry(id="ours"))
-        assert history.reap() == 0
+        assert len(history.reap()) == 0
         writer.kill()
         os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)
-        assert history.reap() == 1  # although its pid is still there, as a zombie
+        assert len(history.reap()) == 1  # although its pid is still there, as a zombie
     assert {e.id: e.state for e in history.list()} == {"ours": RunState.RUNNING, "theirs": RunState.LOST}
-    assert history.reap() == 0
+    assert len(history.reap()) == 0
 
 
 def test_a_pid_that_another_process_has_now_counts_as_dead() -> None:
@@ -202,7 +204,7 @@ def test_a_process_elsewhere_is_judged_by_its_heartbeat(history: History, store:
                 "UPDATE history SET host = 'far boot ns 1', heartbeat = ? WHERE id = ?",
                 (time.time() - silent, id),
             )
-    assert history.reap() == 1
+    assert len(history.reap()) == 1
     assert {e.id: e.state for e in history.list()} == {"awake": RunState.RUNNING, "silent": RunState.LOST}
 
 
@@ -229,7 +231,7 @@ def test_a_store_that_fails_is_a_notice_and_not_an_error(folder: Path, entry: En
     history.finish(entry())
     assert history.flush()
     assert history.list() == []
-    assert history.reap() == 0
+    assert len(history.reap()) == 0
     assert history.problem is not None
     assert history.problem.code == "history"
     assert "symbolic link" in history.problem.message

@@ -13,6 +13,7 @@ from aiser_jupyter.store.database import Store
 from aiser_jupyter.store.history import History
 
 Python = Callable[..., subprocess.Popen[str]]
+INSERT = "INSERT INTO connections VALUES (?, 'ann', 'n', '0', '{}', '2026-03-01', 1, '', '{}')"
 
 UPDATER = """
 import os, sys
@@ -44,7 +45,7 @@ from aiser_jupyter.store.database import Store
 from aiser_jupyter.store.history import History
 store = Store(Path(sys.argv[1]))
 history = History(store)
-add = "INSERT INTO connections VALUES (?, 'ann', ?, 'duckdb', '{}', '2026-03-01T00:00:00+00:00')"
+add = "INSERT INTO connections VALUES (?, 'ann', ?, 'duckdb', '{}', '2026-03-01', 1, '', '{}')"
 with store.write() as connection:
     connection.execute(add, ("before", "before"))
 assert history.list() == []
@@ -62,7 +63,7 @@ assert os.waitpid(child, 0)[1] == 0
 
 def _updates(folder: Path, store: Store, python: Python, processes: int, updates: int) -> None:
     with store.write() as connection:
-        connection.execute("INSERT INTO connections VALUES ('n', 'ann', 'n', '0', '{}', '2026-03-01')")
+        connection.execute(INSERT, ("n",))
     started = [python(UPDATER, folder, name, updates) for name in range(processes)]
     for process in started:
         process.communicate()
@@ -92,7 +93,7 @@ def _kills(folder: Path, kills: int) -> None:
     assert set(printed) - kept == set()
     assert [path.name for path in folder.iterdir() if ".tmp" in path.name or ".broken" in path.name] == []
     history = History(store)
-    assert history.reap() == len(kept)
+    assert len(history.reap()) == len(kept)
     history.close()
     store.close()
 
@@ -119,6 +120,6 @@ def test_a_database_moved_under_an_open_store_is_not_written_to(folder: Path, st
     assert store.read("SELECT count(*) FROM connections") == [(0,)]
     store.path.rename(folder / "kept")
     with store.write() as connection:
-        connection.execute("INSERT INTO connections VALUES ('1', 'ann', 'n', '0', '{}', '2026-03-01')")
+        connection.execute(INSERT, ("1",))
     assert store.path.exists()
     assert store.read("SELECT count(*) FROM connections") == [(1,)]

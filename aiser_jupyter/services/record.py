@@ -1,0 +1,108 @@
+"""``Record``: the history row of one run, from its first word to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from ..errors import QueryCancelled
+from ..models import HistoryEntry, RunState, Timings
+from ..run import Handle
+
+if TYPE_CHECKING:
+    from ..result import QueryResult
+    from ..run import Event, Run
+    from ..store.history import History
+
+__all__ = ["Record"]
+
+
+class Record:
+    """Writes how one run goes. Its end is written once, whoever comes first: its worker, or who gave it up.
+
+    Parameters
+    ----------
+    history : History
+    entry : HistoryEntry
+        As much as is known before the run is planned.
+    emit : callable, optional
+        Receives every event of the run after the record has heard it.
+    """
+
+    def __init__(
+        self, history: History, entry: HistoryEntry, emit: Callable[[Event], None] | None = None
+    ) -> None:
+        self._history = history
+        self._entry = entry
+        self._emit = emit
+        self._lock = Lock()
+        self._claimed = False
+
+    def hear(self, event: Event) -> None:
+        """Take what a run reports: the database's handle belongs into its row, for other processes."""
+        if isinstance(event, Handle):
+            with self._lock:
+                lines = [*self._entry.handle.splitlines(), f"{event.connection} {event.value}"]
+                self._entry = replace(self._entry, handle="\n".join(dict.fromkeys(lines)))
+                if not self._claimed:
+                    self._history.start(self._entry)
+        if self._emit is not None:
+            self._emit(event)
+
+    def learn(self, **known: Any) -> None:
+        """Keep what planning found out."""
+        self._entry = replace(self._entry, **known)
+
+    def start(self) -> None:
+        """Write that the run begins."""
+        self._history.start(replace(self._entry, state=RunState.RUNNING))
+        self.learn(state=RunState.RUNNING)
+
+    def done(self, result: QueryResult, *, cached: bool = False) -> bool:
+        """Write the result's figures; False where the run was given up before, and said so."""
+        if not self._claim():
+            return False
+        self.learn(cached=cached)
+        self.retime(result)
+        return True
+
+    def retime(self, result: QueryResult) -> None:
+        """Write the figures again, after the result was converted."""
+        self._history.finish(
+            replace(
+                self._entry,
+                state=RunState.DONE,
+                timings=result.timings,
+                seconds=result.timings.total,
+                rows=result.row_count,
+                bytes=result.table.nbytes,
+                truncated=bool(result.truncated),
+            )
+        )
+
+    def failed(self, run: Run, exc: BaseException) -> None:
+        """Write why the run ended."""
+        from ..sql import redact
+
+        if not self._claim():
+            return
+        timings = Timings(**run.watch.stop())
+        cancelled = isinstance(exc, QueryCancelled)
+        self._history.finish(
+            replace(
+                self._entry,
+                state=RunState.CANCELLED if cancelled else RunState.FAILED,
+                timings=timings,
+                seconds=timings.total,
+                error_code=getattr(exc, "code", "internal"),
+                error=redact(str(getattr(exc, "message", exc)))[:2000],
+            )
+        )
+
+    def _claim(self) -> bool:
+        """Return True to the first caller only."""
+        with self._lock:
+            first, self._claimed = not self._claimed, True
+        return first
