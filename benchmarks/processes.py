@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +28,17 @@ ANSWER = ("{", "[")  # of JSON; the peer prints other things to stdout as well
 SHARED = ("duckdb", "pandas", "ipython")  # the peer gets the versions that we run on
 
 
-def peer_python() -> Path:
-    """Return the interpreter of JupySQL's environment, made where it is missing or of other versions."""
-    folder = CACHE / "peers" / "jupysql"
-    wanted = [*PEER, *(f"{name}=={version(name)}" for name in SHARED)]
+def peer_python(name: str = "jupysql", packages: Sequence[str] | None = None) -> Path:
+    """Return the interpreter of a peer's environment, made where it is missing or of other versions.
+
+    Parameters
+    ----------
+    packages : sequence of str, optional
+        What to install; by default JupySQL with the versions of DuckDB, pandas and IPython that we run on.
+    """
+    folder = CACHE / "peers" / name
+    shared = [f"{each}=={version(each)}" for each in SHARED]
+    wanted = [*PEER, *shared] if packages is None else list(packages)
     stamp, python = folder / "packages.txt", folder / "bin" / "python"
     if not stamp.is_file() or stamp.read_text().split() != wanted:
         print(f"making {folder} …", file=sys.stderr, flush=True)

@@ -20,6 +20,11 @@ from pathlib import Path
 
 from items import ITEMS, Line
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # the servers of the tests
+import databases
+
+ITEMS |= {each.__name__: each for each in (databases.mysql, databases.postgresql, databases.federated)}
+
 RESULTS = Path(__file__).with_name("results.json")
 
 
