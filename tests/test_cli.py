@@ -164,9 +164,9 @@ def test_wrong_words_exit_with_2(aiser: Aiser, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(("text", "size"), [("10", 10), ("1.5kb", 1500), ("2GB", 2 * 10**9)])
 def test_sizes_are_powers_of_1000(text: str, size: int) -> None:
-    from aiser_jupyter.cli import _bytes
+    from aiser_jupyter import words
 
-    assert _bytes(text) == size
+    assert words.size(text) == size
 
 
 def test_a_deadline_stops_the_query(aiser: Aiser) -> None:

@@ -8,16 +8,17 @@ line, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import ast
 import os
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from .._version import __version__
 from ..errors import AiserError, QueryCancelled, UsageError
+from ..words import assignment, literal, size
+from . import connections
+from .output import print_aligned
 
 if TYPE_CHECKING:
     from ..models import Query
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 FORMATS = ("table", "csv", "json", "arrow")
-_UNITS = {None: 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument(
         "--timeout", type=_seconds, metavar="S", help="seconds until it is stopped; 0 is never"
     )
-    query.add_argument("--max-bytes", type=_bytes, metavar="N", help="bytes of result at most: 500MB")
+    query.add_argument("--max-bytes", type=_worded(size), metavar="N", help="bytes of result at most: 500MB")
     query.add_argument(
         "--as", dest="format", choices=FORMATS, help="by default a table, or as FILE is called"
     )
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     history.add_argument("--search", default="", metavar="TEXT", help="runs whose statement contains TEXT")
     history.set_defaults(run=_history)
 
+    connections.add_parsers(commands)
     _add_doctor(commands.add_parser("doctor", help="say what is installed, what works, and what to do"))
     return parser
 
@@ -130,7 +132,7 @@ def _add_statement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", metavar="NAME", help="engine that must run it; else the router chooses")
     parser.add_argument(
         "--param",
-        type=_parameter,
+        type=_worded(_parameter),
         action="append",
         default=[],
         metavar="NAME=VALUE",
@@ -153,22 +155,21 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)([KMGT]?B)?", text.upper())
-    size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
-    if size < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write 500MB, or 2GB")
-    return size
-
-
 def _parameter(text: str) -> tuple[str, Any]:
-    name, equals, raw = text.partition("=")
-    if not (equals and name.isidentifier()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, ast.literal_eval(raw.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return name, raw
+    name, raw = assignment(text)
+    return name, literal(raw)
+
+
+def _worded(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Have argparse show what ``read`` says is wrong."""
+
+    def checked(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from exc
+
+    return checked
 
 
 def _asked(services: Services, given: argparse.Namespace) -> Query:
@@ -266,7 +267,7 @@ def _route(services: Services, given: argparse.Namespace) -> int:
         )
         for candidate in candidates(route)
     ]
-    _print_aligned([("", "engine", "", "expected", "rows", "bytes", "why"), *rows])
+    print_aligned([("", "engine", "", "expected", "rows", "bytes", "why"), *rows])
     return 0
 
 
@@ -286,7 +287,7 @@ def _history(services: Services, given: argparse.Namespace) -> int:
         for entry in services.queries.history(limit=given.n, search=given.search)
     ]
     if rows:
-        _print_aligned([("started", "state", "connection", "engine", "time", "rows", "statement"), *rows])
+        print_aligned([("started", "state", "connection", "engine", "time", "rows", "statement"), *rows])
     else:
         print("No runs are kept.", file=sys.stderr)
     return 0
@@ -303,15 +304,8 @@ def _doctor(services: Services, given: argparse.Namespace) -> int:
     for title, findings in examine(services):
         print(title)
         rows = [(finding.mark, finding.name, finding.text) for finding in findings]
-        _print_aligned(rows, indent="  ")
+        print_aligned(rows, indent="  ")
         print()
         broken |= any(finding.broken for finding in findings)
     print("Something is broken: see the lines marked FAIL." if broken else "Nothing is broken.")
     return 1 if broken else 0
-
-
-def _print_aligned(rows: Sequence[tuple[str, ...]], indent: str = "") -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print((indent + "  ".join(cells)).rstrip())

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, nearest
+from .connect import CONNECTION_COMMANDS
 from .grammar import COMMANDS, Call
 from .listing import Listing
 from .options import OPTIONS
 
 if TYPE_CHECKING:
-    from ..models import Connection, Estimate, Route
+    from ..models import Estimate, Route
     from ..services import Services
 
 __all__ = ["CALL_COMMANDS", "Context", "help_listing", "route_listing"]
@@ -27,6 +28,8 @@ class Context:
         DataFrames by name.
     connection : callable
         Returns the name of a connection for what was written, or the default for None.
+    variables : mapping
+        The notebook's variables by name.
     """
 
     def __init__(
@@ -34,37 +37,12 @@ class Context:
         services: Services,
         frames: Mapping[str, object],
         connection: Callable[[str | None], str],
+        variables: Mapping[str, Any],
     ) -> None:
         self.services = services
         self.frames = frames
         self.connection = connection
-
-
-def _connect(call: Call, context: Context) -> Listing:
-    alias = call.options.get("--alias")
-    if not alias:
-        raise UsageError("The connection needs a name.", hint="%aiser connect <url> --alias NAME")
-    connections = context.services.connections
-    connection = connections.create(connections.parse_url(call.words[0], alias))
-    return _connection_listing([connection], f"Saved. %%aiser {connection.name} asks it, in every notebook.")
-
-
-def _connections(call: Call, context: Context) -> Listing:
-    return _connection_listing(context.services.connections.list())
-
-
-def _connection_listing(connections: list[Connection], caption: str = "") -> Listing:
-    rows = tuple((c.name, c.type, c.source) for c in connections)
-    return Listing(("name", "type", "source"), rows, caption)
-
-
-def _test(call: Call, context: Context) -> Listing:
-    name = context.connection(call.words[0])
-    checks = context.services.connections.test(name)
-    rows = tuple((c.name, "ok" if c.ok else "failed", _took(c.seconds), c.message, c.hint) for c in checks)
-    works = all(check.ok for check in checks)
-    caption = f"{name} works." if works else f"{name} does not work: {checks[-1].name} failed."
-    return Listing(("check", "outcome", "took", "message", "hint"), rows, caption)
+        self.variables = variables
 
 
 def _tables(call: Call, context: Context) -> Listing:
@@ -143,9 +121,7 @@ def _cancel(call: Call, context: Context) -> Listing:
 
 
 CALL_COMMANDS: Mapping[str, Callable[[Call, Context], Any]] = {
-    "connect": _connect,
-    "connections": _connections,
-    "test": _test,
+    **CONNECTION_COMMANDS,
     "tables": _tables,
     "columns": _columns,
     "profile": _profile,

@@ -53,9 +53,14 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = {
     "connect": Command(
-        "connect <url> --alias NAME", "Test a connection and save it.", 1, 1, frozenset({"--alias"})
+        "connect <url> --alias NAME",
+        "Test a connection and save it; a password is asked for.",
+        1,
+        1,
+        frozenset({"--alias", "--insecure", "--ca", "--secret"}),
     ),
     "connections": Command("connections", "List the connections."),
+    "forget": Command("forget NAME", "Remove a saved connection, and its secrets.", 1, 1),
     "test": Command("test NAME", "Test a connection, step by step.", 1, 1),
     "tables": Command(
         "tables [connection]", "List tables, files and DataFrames.", 0, 1, frozenset({"--connection"})
@@ -273,11 +278,11 @@ class _Reader:
         self._keep(option, read(option, raw))
 
     def _keep(self, option: Option, value: Any) -> None:
-        if option.kind == "parameter":
+        if option.kind in ("parameter", "variable"):
             name, literal = value
             parameters = self.given.setdefault(option.name, {})
             if name in parameters:
-                raise UsageError(f"--param {name} is given twice.", hint="Keep one of them.")
+                raise UsageError(f"{option.name} {name} is given twice.", hint="Keep one of them.")
             parameters[name] = literal
         elif option.repeatable:
             self.given[option.name] = (*self.given.get(option.name, ()), value)

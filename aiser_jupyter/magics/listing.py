@@ -44,7 +44,9 @@ class Listing:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        lines = _aligned([self.columns, *self._texts()]) if self.rows else []
+        from ..render import aligned
+
+        lines = aligned([self.columns, *self._texts()], rule=True) if self.rows else []
         return "\n".join([*lines, *self._caption()])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -71,9 +73,3 @@ class Listing:
         table = f"<table>{head}<tbody>{body}</tbody></table>" if self.rows else ""
         caption = "".join(f"<p>{escaped(line)}</p>" for line in self._caption())
         return f'<div class="aiser-output tex2jax_ignore mathjax_ignore">{table}{caption}</div>'
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]

@@ -75,7 +75,7 @@ class AiserMagics(Magics):
             statement, route = self.services.queries.route(self._query(call, names), self.frames(names))
             caption = f"{route.engine}: {route.reason}\nkind: {statement.kind}; nothing was run."
             return commands.route_listing(route, caption)
-        context = commands.Context(self.services, self.frames(names), self.connection_name)
+        context = commands.Context(self.services, self.frames(names), self.connection_name, names)
         return commands.CALL_COMMANDS[call.command](call, context)
 
     def _run(self, call: Call, names: Mapping[str, Any]) -> QueryResult:

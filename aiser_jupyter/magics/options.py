@@ -6,19 +6,15 @@ The long names are the contract. A value ends at the first blank that is outside
 
 from __future__ import annotations
 
-import ast
 import math
-import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UnknownOption, UsageError, nearest
+from ..words import assignment, literal, size
 
-__all__ = ["OPTIONS", "QUERY_OPTIONS", "Option", "option_named", "read", "scan"]
-
-SUFFIXES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+__all__ = ["COMMAND_OPTIONS", "OPTIONS", "QUERY_OPTIONS", "Option", "option_named", "read", "scan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,7 @@ class Option:
     """One option. ``kind`` says how its value is read; a ``flag`` has none."""
 
     name: str
-    kind: str  # flag · text · name · integer · seconds · bytes · parameter · choice
+    kind: str  # flag · text · name · integer · seconds · bytes · parameter · variable · choice
     help: str
     metavar: str = ""
     repeatable: bool = False
@@ -58,11 +54,27 @@ OPTIONS: Mapping[str, Option] = {
         Option("--with", "name", "Use a saved statement as a table. Repeatable.", "NAME", repeatable=True),
         Option("--quiet", "flag", "Show nothing."),
         Option("--alias", "text", "Name of the new connection.", "NAME"),
+        Option(
+            "--insecure",
+            "flag",
+            "Connect without TLS: to this machine, or where the administrator allows it.",
+        ),
+        Option("--ca", "text", "File with the certificate authority of the database's certificate.", "FILE"),
+        Option(
+            "--secret",
+            "variable",
+            "Take a secret from a variable of the notebook instead of asking. Repeatable.",
+            "FIELD=VARIABLE",
+            repeatable=True,
+        ),
         Option("--search", "text", "Runs whose statement contains this text.", "TEXT"),
     )
 }
 
-QUERY_OPTIONS = frozenset(OPTIONS) - {"--alias", "--search"}
+COMMAND_OPTIONS = frozenset({"--alias", "--ca", "--insecure", "--search", "--secret"})
+"""Options of commands alone."""
+
+QUERY_OPTIONS = frozenset(OPTIONS) - COMMAND_OPTIONS
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 
@@ -124,6 +136,8 @@ def read(option: Option, raw: str) -> Any:
     """Turn the raw token after an option into its value. Raises `UsageError`."""
     if option.kind == "parameter":
         return _parameter(_unquoted(raw))
+    if option.kind == "variable":
+        return _variable(option, _unquoted(raw))
     text = _unquoted(raw)
     if not text:
         raise UsageError(f"{option.name} needs a value.", hint=f"{option.name} {option.metavar}")
@@ -166,32 +180,32 @@ def _seconds(option: Option, text: str) -> float:
 
 
 def _bytes(option: Option, text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)", text)
-    factor = SUFFIXES.get(found[2].upper()) if found else None
-    size = int(float(found[1]) * factor) if found and factor else 0
-    if size < 1:
+    try:
+        return size(text)
+    except ValueError as exc:
         raise UsageError(
             f"{option.name} takes a size, not {_brief(text)}.", hint=f"{option.name} 500MB, or 2GB"
-        )
-    return size
+        ) from exc
 
 
 def _parameter(text: str) -> tuple[str, Any]:
-    name, equals, raw = text.partition("=")
-    if not (equals and name.isidentifier()):
+    try:
+        name, raw = assignment(text)
+    except ValueError as exc:
         raise UsageError(
             f"--param takes name=value, not {_brief(text)}.", hint="--param since=2024-01-01 --param n=10"
+        ) from exc
+    return name, literal(raw)
+
+
+def _variable(option: Option, text: str) -> tuple[str, str]:
+    name, _, variable = text.partition("=")
+    if not (name.isidentifier() and variable.isidentifier()):  # what was written may be the secret itself
+        raise UsageError(
+            f"{option.name} takes FIELD=VARIABLE, the name of a variable that holds the secret.",
+            hint=f"{option.name} password=my_password",
         )
-    return name, _literal(raw)
-
-
-def _literal(raw: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "1if" and '\d' only warn that they are not literals
-            return ast.literal_eval(raw.strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return raw
+    return name, variable
 
 
 def _unquoted(raw: str) -> str:

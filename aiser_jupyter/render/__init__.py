@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from .cells import format_cell, format_column, is_number, type_name, visible
 from .html import error_html, escaped, mimebundle, result_html
+from .listing import aligned, place
 from .text import candidates, error_text, has_rows, plan_text, remarks, result_text, seconds_text, status_line
 
 __all__ = [
+    "aligned",
     "candidates",
     "error_html",
     "error_text",
@@ -20,6 +22,7 @@ __all__ = [
     "has_rows",
     "is_number",
     "mimebundle",
+    "place",
     "plan_text",
     "remarks",
     "result_html",

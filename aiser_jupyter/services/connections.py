@@ -1,47 +1,70 @@
-"""Connections by name: the built-in ``local``, the saved ones, and objects of the notebook."""
+"""Connections by name: the built-in ``local``, the saved ones, those of the environment and of the
+administrator, and objects of the notebook. Of two with the same name the first in this order counts."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AiserError, ConfigError, UnknownConnection, UsageError, nearest
 from ..models import LOCAL, Check, Connection, ConnectionConfig
 from ..run import Run
 
 if TYPE_CHECKING:
-    from ..connectors.base import Stage
+    from ..connectors.base import Connector, Stage
+    from ..sources.importing import Imported
+    from ..store.rotation import Rotation
     from . import Services
 
 __all__ = ["ConnectionService"]
 
 
 class ConnectionService:
-    """Lists, saves, tests and removes connections of one identity."""
+    """Lists, saves, changes, tests and removes connections of one identity."""
 
     def __init__(self, services: Services) -> None:
+        from ..connectors.pool import keep_idle
+        from ..connectors.tls import allow_insecure
         from ..store.connections import ConnectionRecords
         from ..store.keys import keys_of
 
+        settings = services.settings
+        allow_insecure(settings.connections)
+        keep_idle(settings.connections.idle_seconds)
         self._services = services
-        self._records = ConnectionRecords(services.store, keys_of(services.settings.store))
+        self._records = ConnectionRecords(services.store, keys_of(settings.store))
         self._objects: dict[str, Connection] = {}
-        owner = services.identity.name
-        self._local = Connection(LOCAL, owner, ConnectionConfig("duckdb", LOCAL), source="builtin")
+        self._owner = services.identity.name
+        self._local = Connection(LOCAL, self._owner, ConnectionConfig("duckdb", LOCAL), source="builtin")
+
+    # -- finding --------------------------------------------------------------------------------------
 
     def list(self) -> list[Connection]:
-        """Return ``local``, then the saved connections by name."""
-        return [self._local, *self._records.list(self._services.identity.name)]
+        """Return ``local``, the saved connections by name, then the environment's and the administrator's.
+
+        One that cannot be used is among them, and its ``problem`` says why.
+        """
+        from ..sources import listed
+
+        found = {known.name.casefold(): known for known in [self._local, *self._records.list(self._owner)]}
+        for other in listed():
+            found.setdefault(other.name.casefold(), other)
+        return list(found.values())
 
     def get(self, name: str) -> Connection:
-        """Return the connection called ``name``. Raises `UnknownConnection`."""
-        if name == LOCAL:
-            return self._local
-        if name in self._objects:
-            return self._objects[name]
-        found = self._records.get(self._services.identity.name, name)
+        """Return the connection called ``name``.
+
+        Raises
+        ------
+        UnknownConnection
+        ConfigError
+            It is there and cannot be used.
+        """
+        found = self._find(name)
         if found is None:
             known = [LOCAL, *self._objects, *(c.name for c in self.list())]
             raise UnknownConnection(
@@ -49,43 +72,125 @@ class ConnectionService:
                 hint=nearest(name, known, noun="connections")
                 + " Add one with %aiser connect <url> --alias NAME.",
             )
+        if found.problem:
+            raise ConfigError(f"{name} cannot be used: {found.problem}")
         return found
 
-    def create(self, config: ConnectionConfig) -> Connection:
+    def _find(self, name: str) -> Connection | None:
+        from ..sources import listed
+
+        if name == LOCAL:
+            return self._local
+        if name in self._objects:
+            return self._objects[name]
+        saved = self._records.get(self._owner, name)
+        return saved or next((other for other in listed() if other.name == name), None)
+
+    def kind(self, type: str) -> Connector:
+        """Return the connector of a type: its fields, and which of them are secret. Raises `ConfigError`."""
+        from ..connectors.registry import connector
+
+        return connector(type)
+
+    def same(self, config: ConnectionConfig) -> Connection | None:
+        """Return the saved connection of this name if it differs in its secrets at most; else None."""
+        kind = self.kind(config.type)
+        known = self._records.get(self._owner, config.name)
+        if known is None or known.type != config.type:
+            return None
+        plain = _without(kind.validate(config.values), kind)
+        return known if _without(known.config.values, kind) == plain else None
+
+    # -- saving ---------------------------------------------------------------------------------------
+
+    def create(self, config: ConnectionConfig, *, tested: bool = True) -> Connection:
         """Validate, test and save a connection; the test's first failure is raised and nothing is saved.
 
         The same connection again, as when a notebook is run twice, is the one that is there.
-        """
-        from ..connectors.registry import connector
 
-        kind = connector(config.type)
+        Parameters
+        ----------
+        tested : bool
+            False saves it unseen, as an import of many does.
+
+        Raises
+        ------
+        ConfigError
+        """
+        kind = self.kind(config.type)
         values = kind.validate(config.values)
         config = ConnectionConfig(config.type, config.name, values)
-        kind.prepare(config)
-        checks = self._checks(config)
-        for check in checks:
-            if not check.ok:
-                raise ConfigError(
-                    f"{config.name} was not saved: {check.name} failed. {check.message}", hint=check.hint
-                )
-        known = self._records.get(self._services.identity.name, config.name)
+        if tested:
+            kind.prepare(config)
+            self._require_working(config)
+        known = self._records.get(self._owner, config.name)
         if known is not None and known.config == config:
             return known
         return self._records.add(
-            self._services.identity.name,
-            config,
-            kind.destination(values),
-            kind.secret_fields,
-            datetime.now(UTC),
+            self._owner, config, kind.destination(values), kind.secret_fields, datetime.now(UTC)
         )
 
+    def change(self, name: str, values: Mapping[str, Any], *, new_name: str = "") -> Connection:
+        """Change fields of a saved connection, once it was tested with them.
+
+        A field that is not named keeps its value, None removes it. Where the connection would lead to another
+        server, or be protected in another way, its secrets have to be given again: a saved one is not sent
+        anywhere but to where it was saved for.
+
+        Raises
+        ------
+        UnknownConnection
+        ConfigError
+            Nothing is changed.
+        """
+        known = self.get(name)
+        if known.source != "store":
+            raise ConfigError(f"{name} is not yours to change: it comes from the {_origin(known)}.")
+        kind = self.kind(known.type)
+        wanted = kind.validate({**known.config.values, **values})
+        destination = kind.destination(wanted)
+        kept = {field for field in kind.secret_fields & wanted.keys() if field not in values}
+        if kept and destination != kind.destination(known.config.values):
+            raise ConfigError(
+                f"{name} would lead somewhere else: give the secret again ({', '.join(sorted(kept))}).",
+                hint="A saved secret is sent only to where it was saved for.",
+            )
+        config = ConnectionConfig(known.type, new_name or name, wanted)
+        self._require_working(config)
+        saved = {field: value for field, value in wanted.items() if field not in kept}
+        gone = {field: None for field in kind.secret_fields if field in values and field not in wanted}
+        config = ConnectionConfig(known.type, config.name, {**saved, **gone})
+        return self._records.change(self._owner, name, config, destination, kind.secret_fields)
+
     def delete(self, name: str) -> None:
-        """Forget a saved connection. Raises `UnknownConnection`."""
+        """Forget a saved connection, or an object of the notebook.
+
+        Raises
+        ------
+        UnknownConnection
+        UsageError
+            It is not one's own.
+        """
         if name == LOCAL:
             raise UsageError("local is always there; it cannot be removed.")
-        connection = self.get(name)
-        if self._objects.pop(name, None) is None:
-            self._records.delete(self._services.identity.name, connection.name)
+        if self._objects.pop(name, None) is not None:
+            return
+        found = next((known for known in self.list() if known.name == name), None)
+        if found is not None and found.source != "store":
+            raise UsageError(f"{name} is not yours to remove: it comes from the {_origin(found)}.")
+        self._records.delete(self._owner, name)
+
+    def read_file(self, path: str | Path, format: str | None = None) -> Sequence[Imported]:
+        """Read the connections of another tool's file; nothing is saved. Raises `ConfigError`."""
+        from ..sources.importing import import_connections
+
+        return import_connections(path, format)
+
+    def rotate_key(self) -> Rotation:
+        """Seal every saved secret of this store with a new key. Raises `SecretError`, `StoreError`."""
+        return self._records.rotate()
+
+    # -- objects of the notebook ----------------------------------------------------------------------
 
     def adopt(self, name: str, obj: object) -> Connection:
         """Use a live object of the notebook as a connection, under its variable's name; never saved.
@@ -107,11 +212,11 @@ class ConnectionService:
                 hint="Pass a DB-API or SQLAlchemy connection, a DuckDB connection, or a Spark session.",
             )
         config = ConnectionConfig("object", name, {"object": obj})
-        connection = Connection(
-            f"object-{id(obj):x}", self._services.identity.name, config, source="object", handle=obj
-        )
+        connection = Connection(f"object-{id(obj):x}", self._owner, config, source="object", handle=obj)
         self._objects[name] = connection
         return connection
+
+    # -- testing --------------------------------------------------------------------------------------
 
     def test(self, name: str) -> tuple[Check, ...]:
         """Try a connection step by step; a failed step ends the test, and is a `Check`, not an error."""
@@ -129,11 +234,28 @@ class ConnectionService:
 
         return parse_url(url, alias)
 
+    def _require_working(self, config: ConnectionConfig) -> None:
+        for check in self._checks(config):
+            if not check.ok:
+                raise ConfigError(
+                    f"{config.name} was not saved: {check.name} failed. {check.message}", hint=check.hint
+                )
+
     def _checks(self, config: ConnectionConfig) -> tuple[Check, ...]:
         services = self._services
         run = Run("test", timeout=services.settings.preferences.timeout or None)
         future = services.executor.submit(run, lambda: _graded(config, run))
         return services.executor.wait(future, run)
+
+
+def _without(values: Mapping[str, Any], kind: Connector) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in kind.secret_fields}
+
+
+def _origin(connection: Connection) -> str:
+    return {"admin": "administrator's file", "environment": "environment"}.get(
+        connection.source, connection.source
+    )
 
 
 def _graded(config: ConnectionConfig, run: Run) -> tuple[Check, ...]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -29,7 +31,9 @@ def test_connections_are_added_tested_and_listed(run):
     import duckdb
 
     duckdb.connect("shop.duckdb").close()
-    assert run("%aiser connect shop.duckdb --alias shop").rows == (("shop", "duckdb", "store"),)
+    ((name, kind, where, source),) = run("%aiser connect shop.duckdb --alias shop").rows
+    assert (name, kind, Path(where), source) == ("shop", "duckdb", Path("shop.duckdb").absolute(), "store")
+    assert "saved already" in run("%aiser connect shop.duckdb --alias shop").caption
     assert [name for name, *_ in run("%aiser connections")] == ["local", "shop"]
     checks = run("%aiser test shop")
     assert [outcome for _, outcome, *_ in checks] == ["ok"] * len(checks)
@@ -40,6 +44,10 @@ def test_connections_are_added_tested_and_listed(run):
         run("%aiser connect nothing://x --alias x")
     with pytest.raises(UnknownConnection):
         run("%aiser test nowhere")
+    run("%aiser forget shop")
+    assert [name for name, *_ in run("%aiser connections")] == ["local"]
+    with pytest.raises(UnknownConnection):
+        run("%aiser forget shop")
 
 
 def test_tables_and_columns_show_what_is_known(run, frame):

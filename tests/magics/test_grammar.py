@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from aiser_jupyter.errors import UnknownOption, UsageError
 from aiser_jupyter.magics.grammar import COMMANDS, Call, parse_cell, parse_line
-from aiser_jupyter.magics.options import OPTIONS
+from aiser_jupyter.magics.options import COMMAND_OPTIONS, OPTIONS
 
 CONNECTIONS = {"local", "shop", "test", "my-db"}
 
@@ -119,7 +119,17 @@ def test_every_option_is_read():
         "--with": ("p", "q"),
         "--quiet": True,
     }
-    assert set(given) | {"--alias", "--search"} == set(OPTIONS)
+    assert set(given) | COMMAND_OPTIONS == set(OPTIONS)
+    connect = line("connect u --alias a --ca ca.pem --insecure --secret password=p --secret token=t").options
+    history = line("history --search x").options
+    assert set(connect) | set(history) == COMMAND_OPTIONS
+    assert connect["--secret"] == {"password": "p", "token": "t"}
+
+
+def test_a_secret_that_was_written_in_place_of_a_variable_is_not_repeated():
+    with pytest.raises(UsageError) as caught:
+        line("connect u --alias a --secret password=hunter-2")
+    assert "hunter" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""Connections from a cell: the password is asked for, and is in none of what a notebook keeps."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aiser_jupyter.errors import ConfigError, UsageError
+from tests.servers.postgresql import PostgreSQL
+
+CANARY = "k4nary-9f2e correct/horse?battery"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Answer what the front end is asked; the list holds the questions."""
+    questions: list[str] = []
+
+    def answer(text: str) -> list[str]:
+        def ask(prompt: str = "") -> str:
+            questions.append(prompt)
+            return text
+
+        # As a kernel does: what stands behind getpass is the front end.
+        monkeypatch.setattr(getpass, "getpass", ask)
+        return questions
+
+    return answer
+
+
+@pytest.fixture
+def url(postgresql: PostgreSQL, tmp_path: Any) -> str:
+    (tmp_path / "ca.pem").write_text(postgresql.authority.pem)
+    return f"postgresql://ann@localhost:{postgresql.port}/shop --ca {tmp_path / 'ca.pem'}"
+
+
+def test_the_password_is_asked_for_once(
+    run: Any, asked: Callable[[str], list[str]], url: str, postgresql: PostgreSQL
+) -> None:
+    questions = asked(postgresql.password)
+    listing = run(f"%aiser connect {url} --alias warehouse")
+    assert questions == ["Password of ann@localhost: "]
+    assert listing.rows[0][:2] == ("warehouse", "postgresql")
+    assert run("%aiser warehouse SELECT current_user AS who").arrow().to_pylist() == [{"who": "ann"}]
+    run(f"%aiser connect {url} --alias warehouse")  # the notebook again, from the top
+    assert len(questions) == 1
+
+
+def test_a_variable_may_hold_it(run: Any, shell: Any, url: str, postgresql: PostgreSQL) -> None:
+    shell.user_ns["mine"] = postgresql.password
+    run(f"%aiser connect {url} --alias warehouse --secret password=mine")
+    assert run("%aiser warehouse SELECT 1 AS n").row_count == 1
+
+
+def test_a_wrong_password_saves_nothing_and_shows_nothing(
+    run: Any, asked: Callable[[str], list[str]], url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(CANARY)
+    with pytest.raises(ConfigError, match="login failed") as caught:
+        run(f"%aiser connect {url} --alias warehouse")
+    assert [name for name, *_ in run("%aiser connections")] == ["local"]
+    printed = capsys.readouterr()
+    assert CANARY not in printed.out + printed.err + str(caught.value)
+
+
+def test_a_password_in_the_url_is_refused(run: Any) -> None:
+    with pytest.raises(UsageError, match="stays in the notebook") as caught:
+        run("%aiser connect postgresql://ann:hunter2@localhost/shop --alias warehouse")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_nobody_to_ask_is_said(run: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(prompt: str = "") -> str:
+        raise NotImplementedError("this front end cannot be asked")
+
+    monkeypatch.setattr(getpass, "getpass", refuse)
+    with pytest.raises(UsageError, match="nobody can be asked") as caught:
+        run(f"%aiser connect {url} --alias warehouse")
+    assert "--secret password=VARIABLE" in caught.value.hint
+
+
+def test_no_secret_is_in_what_is_listed(
+    run: Any, asked: Callable[[str], list[str]], url: str, postgresql: PostgreSQL, store_directory: Any
+) -> None:
+    asked(postgresql.password)
+    listing = run(f"%aiser connect {url} --alias warehouse")
+    shown = repr(listing) + json.dumps(listing._repr_mimebundle_()) + repr(run("%aiser connections"))
+    assert postgresql.password not in shown
+    kept = b"".join(path.read_bytes() for path in store_directory.rglob("*") if path.is_file())
+    assert postgresql.password.encode() not in kept
