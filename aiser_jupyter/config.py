@@ -196,7 +196,7 @@ class AiserStore(Configurable):
     ).tag(config=True)
     key_file = Unicode(
         "",
-        help="Key file, as an absolute path; empty is AISER_KEY_FILE, or else aiser/key in Jupyter's config folder.",
+        help="Key file; empty is AISER_KEY_FILE, or else aiser/key in Jupyter's config folder.",
     ).tag(config=True)
     key_required = Bool(
         False, help="Refuse to save a secret where the key is missing, instead of making one."
@@ -223,8 +223,8 @@ class AiserStore(Configurable):
         """File of the key.
 
         The key lies apart from the data, in Jupyter's config folder, so that a copy of one is not a copy of
-        both. A store whose folder was named (``directory``, ``AISER_STORE``) has its key in that folder: a key
-        belongs to one store, and two of them must not share the one in the config folder.
+        both. A store whose folder was named (``directory``, ``AISER_STORE``) has its key in that folder: a
+        key belongs to one store, and two of them must not share the one in the config folder.
         """
         if named := self.named_key_file():
             return Path(named).expanduser()

@@ -25,6 +25,7 @@ __all__ = [
     "Identity",
     "Notice",
     "Query",
+    "Remote",
     "Route",
     "RunState",
     "Scope",
@@ -148,11 +149,31 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Remote:
+    """A table that a statement reads from another database than the one it is computed in.
+
+    ``ref`` is the table as its own database names it; ``table`` has its columns with their declared types,
+    and its size where that is known.
+    """
+
+    connection: Connection
+    ref: TableRef
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
-    """What the names in a statement may mean: tables of ``connection``, and ``frames`` of the notebook."""
+    """What the names in a statement may mean: tables of ``connection``, and ``frames`` of the notebook.
+
+    ``remotes`` are the tables that would be fetched, by ``str(TableRef)`` as written; ``tables`` describes
+    the others, where there are remotes. ``transfer_bytes`` is how much may be fetched; None is no limit.
+    """
 
     connection: Connection
     frames: Mapping[str, object] = field(default_factory=dict)
+    remotes: Mapping[str, Remote] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    transfer_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +227,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """Whether an engine can run a statement, and the reason in plain words either way."""
+    """Whether an engine can run a statement, and the reason in plain words either way.
+
+    ``overridable`` marks a no that is a doubt: whoever pins the engine gets its answer, and the doubt.
+    ``plan`` has a line for each part that runs elsewhere.
+    """
 
     ok: bool
     reason: str
+    overridable: bool = False
+    plan: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +273,17 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One engine the router looked at: feasible or not, why, and at what expected cost."""
+    """One engine the router looked at: feasible or not, why, and at what expected cost.
+
+    ``overridable`` and ``plan`` are those of its `Support`.
+    """
 
     engine: str
     feasible: bool
     reason: str
     estimate: Estimate | None = None
+    overridable: bool = False
+    plan: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 Rules:
 
-- A secret is sealed for its record, field, owner, operating-system user, destination and values (`seal`). It is
-  opened when it is revealed, and not before: listing needs no key.
+- A secret is sealed for its record, field, owner, operating-system user, destination and values (`seal`).
+  It is opened when it is revealed, and not before: listing needs no key.
 - Changing where a connection leads needs its secrets again; otherwise one who may edit it would be sent them.
 - Whoever seals reads the key ring inside the write transaction, and a rotation begins, re-seals and ends
   inside one: no token is sealed with a key that a rotation is about to drop.
@@ -24,7 +24,7 @@ from ..errors import ConfigError, SecretError, StoreError, UnknownConnection, ne
 from ..models import Connection, ConnectionConfig
 from ..secret import Secret
 from . import records, rotation
-from .records import Record
+from .records import NAME, Record
 from .ring import Ring
 from .rotation import Rotation
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .database import Store
     from .keys import Keys
 
-__all__ = ["ConnectionRecords"]
+__all__ = ["NAME", "ConnectionRecords"]
 
 
 class ConnectionRecords:

@@ -15,7 +15,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import StoreError
@@ -43,7 +43,7 @@ OWN_FOLDER = "Set AiserStore.directory, or AISER_STORE, to a folder of your own.
 
 
 def make_folder(folder: Path) -> None:
-    """Create ``folder`` as 0700, or tighten the one that is there.
+    """Create ``folder`` and what leads to it as 0700, or tighten the one that is there.
 
     Raises
     ------
@@ -52,7 +52,9 @@ def make_folder(folder: Path) -> None:
     OSError
         It cannot be made.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    for parent in reversed([parent for parent in folder.parents if not parent.exists()]):
+        with suppress(FileExistsError):  # not by `parents=True`, which leaves their mode to the umask
+            parent.mkdir(mode=0o700)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:

@@ -65,8 +65,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE connections ADD COLUMN version INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE connections ADD COLUMN destination TEXT NOT NULL DEFAULT ''",
-        # JSON: field to sealed token. The tokens are sealed for the text of "values" among others: what rewrites
-        # that text has to seal them again.
+        # JSON: field to sealed token. A token is sealed for the text of "values" among others: what rewrites
+        # that text has to seal it again.
         "ALTER TABLE connections ADD COLUMN secrets TEXT NOT NULL DEFAULT '{}'",
         "ALTER TABLE history ADD COLUMN handle TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE history ADD COLUMN connection_id TEXT NOT NULL DEFAULT ''",

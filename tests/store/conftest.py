@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -13,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from aiser_jupyter.models import HistoryEntry, RunState
+from aiser_jupyter.store.connections import ConnectionRecords
 from aiser_jupyter.store.database import Store
+from aiser_jupyter.store.keys import KeyFile
 
 
 @pytest.fixture
@@ -26,6 +30,16 @@ def store(folder: Path) -> Iterator[Store]:
     store = Store(folder)
     yield store
     store.close()
+
+
+@pytest.fixture
+def keys(folder: Path) -> KeyFile:
+    return KeyFile(folder / "key")
+
+
+@pytest.fixture
+def records(store: Store, keys: KeyFile) -> ConnectionRecords:
+    return ConnectionRecords(store, keys)
 
 
 @pytest.fixture
@@ -46,6 +60,31 @@ def entry() -> Callable[..., HistoryEntry]:
         return HistoryEntry(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    point = tmp_path / "disk"
+    point.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(point)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a file system is not permitted here")
+    yield point
+    subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+@pytest.fixture
+def fill() -> Callable[[Path], Path]:
+    """Take all the space of a file system; the file returned holds it."""
+
+    def take(disk: Path) -> Path:
+        with (disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(b"\0" * 1024)
+        return disk / "filler"
+
+    return take
 
 
 @pytest.fixture

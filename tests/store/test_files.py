@@ -80,7 +80,7 @@ def test_nobody_else_can_read_anything_whatever_the_umask(folder: Path, store: S
     with store.write() as connection:
         connection.execute("DELETE FROM history")
         connection.execute(
-            "INSERT INTO connections VALUES ('1', 'ann', 'shop', 'duckdb', '{}', '2026-03-01')"
+            "INSERT INTO connections VALUES ('1', 'ann', 'shop', 'duckdb', '{}', '2026-03-01', 1, '', '{}')"
         )
     other = Store(folder)
     assert other.state.ok  # a second start makes the backup

@@ -5,10 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from aiser_jupyter.models import ConnectionConfig
+from aiser_jupyter.secret import Secret
+from aiser_jupyter.store.connections import ConnectionRecords
 from aiser_jupyter.store.database import Store
 from aiser_jupyter.store.history import History
 
@@ -60,6 +64,26 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 """
 
+CHANGER = """
+import sys
+from pathlib import Path
+from aiser_jupyter.models import ConnectionConfig
+from aiser_jupyter.secret import Secret
+from aiser_jupyter.store.connections import ConnectionRecords
+from aiser_jupyter.store.database import Store
+from aiser_jupyter.store.keys import KeyFile
+folder, name = Path(sys.argv[1]), sys.argv[2]
+records = ConnectionRecords(Store(folder), KeyFile(folder / "key"))
+for number in range(int(sys.argv[3])):
+    host = f"{name}-{number}"
+    values = {"host": host, "password": Secret("password of " + host)}
+    records.change("ann", "shop", ConnectionConfig("mysql", "shop", values), host, {"password"})
+    found = records.get("ann", "shop")
+    values = found.config.values
+    assert values["password"].reveal() == "password of " + values["host"]
+    assert found.version > number + 1
+"""
+
 
 def _updates(folder: Path, store: Store, python: Python, processes: int, updates: int) -> None:
     with store.write() as connection:
@@ -85,7 +109,7 @@ def _kills(folder: Path, kills: int) -> None:
     program = Path(__file__).with_name("killed_writers.py")
     command = [sys.executable, "-W", "error", str(program), str(folder), str(kills), "7"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout.split()
-    assert len(printed) > kills  # they got somewhere
+    assert printed  # they got somewhere
     store = Store(folder)
     assert store.state.ok, store.state
     assert store.read("PRAGMA integrity_check") == [("ok",)]
@@ -106,6 +130,41 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(folder: Path) -> Non
 @pytest.mark.timeout(600)
 def test_a_thousand_killed_writers_lose_nothing(folder: Path) -> None:
     _kills(folder, 1_000)
+
+
+def test_every_change_of_a_connection_by_several_processes_counts(
+    folder: Path, records: ConnectionRecords, python: Python
+) -> None:
+    config = ConnectionConfig("mysql", "shop", {"host": "db", "password": Secret("password of db")})
+    records.add("ann", config, "db", {"password"}, datetime.now(UTC))
+    started = [python(CHANGER, folder, name, 25) for name in range(4)]
+    for process in started:
+        process.communicate()
+    assert [process.returncode for process in started] == [0] * 4
+    (found,) = records.list("ann")
+    assert found.version == 1 + 4 * 25
+    assert found.config.values["password"].reveal() == f"password of {found.config.values['host']}"
+
+
+def _killed_changes(folder: Path, kills: int) -> None:
+    program = Path(__file__).with_name("killed_changes.py")
+    command = [sys.executable, "-W", "error", str(program), str(folder), str(kills), "7"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout
+    assert int(printed) > 0  # they got somewhere
+    store = Store(folder)
+    assert store.read("PRAGMA integrity_check") == [("ok",)]
+    assert [path.name for path in folder.iterdir() if ".tmp" in path.name or ".broken" in path.name] == []
+    store.close()
+
+
+def test_a_killed_change_is_kept_whole_or_not_at_all(folder: Path) -> None:
+    _killed_changes(folder, 20)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_thousand_killed_changes_are_kept_whole_or_not_at_all(folder: Path) -> None:
+    _killed_changes(folder, 1_000)
 
 
 def test_both_sides_of_a_fork_go_on(folder: Path, store: Store, python: Python) -> None:
