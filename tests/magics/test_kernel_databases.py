@@ -111,8 +111,10 @@ def test_what_a_killed_kernel_left_is_stopped(
 ) -> None:
     front.client.execute(f"%aiser warehouse {statement[kind]}")
     wait_for(lambda: running(server) == 1, 20)
-    wait_for(lambda: bool([e for e in services.queries.history(5) if e.handle]), 10)
-    (pid,) = {e.pid for e in services.queries.history(1)}
+    # The row of a run is written a moment after it began, and its handle with it.
+    wait_for(lambda: services.queries.history(1)[0].state == "running", 10)
+    wait_for(lambda: services.queries.history(1)[0].handle != "", 10)
+    pid = services.queries.history(1)[0].pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
 
