@@ -114,6 +114,113 @@ def _engines(call: Call, context: Context) -> Listing:
 
 
 def _cancel(call: Call, context: Context) -> Listing:
+    queries = context.services.queries
+    if not call.words:
+        count = queries.cancel()
+        return Listing((), (), f"{count} asked to stop." if count else "Nothing of this kernel is running.")
+    asked = queries.cancel_anywhere(call.words[0])
+    return Listing((), (), "1 asked to stop." if asked else f"No run {call.words[0]} is running.")
+
+
+CALL_COMMANDS", "Context", "help_listing", "route_listing"]
+
+
+class Context:
+    """What a command may ask: the services, the notebook's DataFrames, and what a connection's name means.
+
+    Parameters
+    ----------
+    services : Services
+    frames : mapping
+        DataFrames by name.
+    connection : callable
+        Returns the name of a connection for what was written, or the default for None.
+    variables : mapping
+        The notebook's variables by name.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        frames: Mapping[str, object],
+        connection: Callable[[str | None], str],
+        variables: Mapping[str, Any],
+    ) -> None:
+        self.services = services
+        self.frames = frames
+        self.connection = connection
+        self.variables = variables
+
+
+def _tables(call: Call, context: Context) -> Listing:
+    if call.words and call.connection:
+        raise UsageError("Two connections are named.", hint="%aiser tables [connection]")
+    name = context.connection(call.words[0] if call.words else call.connection)
+    tables = context.services.catalog.tables(name, context.frames)
+    rows = tuple((t.name, t.kind, t.schema or "", t.statistics.rows, t.statistics.bytes) for t in tables)
+    caption = "" if rows else f"{name} has no tables, and there are no DataFrames or data files here."
+    return Listing(("name", "kind", "schema", "rows", "bytes"), rows, caption)
+
+
+def _columns(call: Call, context: Context) -> Listing:
+    name = context.connection(call.connection)
+    table = context.services.catalog.columns(name, call.words[0], context.frames)
+    rows = tuple((c.name, c.type, c.nullable, c.comment or "") for c in table.columns or ())
+    return Listing(("name", "type", "nullable", "comment"), rows)
+
+
+def _profile(call: Call, context: Context) -> Any:
+    name = context.connection(call.connection)
+    return context.services.catalog.profile(name, call.words[0], context.frames)
+
+
+def _last(call: Call, context: Context) -> Listing:
+    from ..render import remarks, status_line
+
+    result = context.services.queries.last()
+    if result is None:
+        return Listing((), (), "No query has finished in this kernel.")
+    lines = [status_line(result), *(f"{r.label}: {r.text}" for r in remarks(result))]
+    estimate = result.route.estimate
+    if estimate is not None and estimate.seconds is not None:
+        lines.append(f"expected {_took(estimate.seconds)}, took {_took(result.timings.total)}")
+    return route_listing(result.route, "\n".join(lines))
+
+
+def _history(call: Call, context: Context) -> Listing:
+    limit = 50
+    if call.words:
+        word = call.words[0]
+        limit = int(word) if word.isascii() and word.isdecimal() and len(word) < 9 else 0
+        if not limit:
+            raise UsageError(f"{word!r} is not a number of runs.", hint="%aiser history 20")
+    entries = context.services.queries.history(limit, call.options.get("--search", ""))
+    rows = tuple(
+        (
+            e.started_at.replace(microsecond=0, tzinfo=None),
+            e.state.value,
+            e.connection,
+            e.engine,
+            e.rows,
+            "" if e.seconds is None else _took(e.seconds),
+            e.sql if not e.error else f"{e.sql}\n{e.error}",
+            e.id,
+        )
+        for e in entries
+    )
+    names = ("started (UTC)", "state", "connection", "engine", "rows", "took", "statement", "id")
+    return Listing(names, rows, "" if rows else "No such run.")
+
+
+def _engines(call: Call, context: Context) -> Listing:
+    rows = tuple(
+        (engine.name, "yes" if found.ok else "no", found.version, found.reason, found.hint)
+        for engine, found in context.services.queries.engines()
+    )
+    return Listing(("engine", "can", "version", "reason", "hint"), rows)
+
+
+def _cancel(call: Call, context: Context) -> Listing:
     run_id = call.words[0] if call.words else None
     count = context.services.queries.cancel(run_id)
     nothing = f"No run {run_id} is running here." if run_id else "Nothing of this kernel is running."

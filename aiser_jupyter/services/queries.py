@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import AiserError, UsageError
+from ..errors import AiserError
 from ..models import (
     Availability,
     HistoryEntry,
@@ -24,6 +24,7 @@ from ..models import (
     Route,
     RunState,
     Scope,
+    StatementKind,
     Timings,
 )
 from ..result import QueryResult
@@ -31,10 +32,9 @@ from ..run import Event, Run, Stopwatch
 from .once import once
 from .record import Record
 from .saved import SavedQueries
+from .submission import Submission
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ..engines.base import Engine
     from ..execution.cache import ResultCache
     from ..router import Router
@@ -46,55 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["QueryService", "Submission"]
 
 NO_FRAMES: Mapping[str, object] = {}
-
-
-class Submission:
-    """One query on its way: wait for it, cancel it, and turn its rows into a DataFrame."""
-
-    def __init__(
-        self, services: Services, run: Run, route: Route, future: Future[QueryResult], record: Record
-    ) -> None:
-        self._services = services
-        self._future = future
-        self._record = record
-        self.run = run
-        self.route = route
-        self.id = run.id
-        self.result: QueryResult | None = None
-
-    def wait(self, tick: Callable[[], None] | None = None) -> QueryResult:
-        """Block until the query ended; ``tick`` is called a few times a second meanwhile.
-
-        Raises
-        ------
-        QueryCancelled
-            Also for an interrupt of this thread, after the database was asked to stop.
-        AiserError
-        """
-        self.result = self._services.executor.wait(self._future, self.run, tick)
-        return self.result
-
-    def cancel(self) -> None:
-        """Ask the query to stop. `wait` then raises `QueryCancelled`."""
-        self.run.cancel()
-
-    def convert(self, kind: str) -> Any:
-        """Return the rows as ``pandas``, ``polars`` or ``arrow``; the time counts as ``convert``."""
-        from ..frames import to_pandas, to_polars
-
-        result = self.result or self.wait()
-        conversions: dict[str, Callable[[pa.Table], Any]]
-        conversions = {"pandas": to_pandas, "polars": to_polars, "arrow": lambda table: table}
-        if kind not in conversions:
-            raise UsageError(f"There is no output type {kind!r}.", hint="Use pandas, polars or arrow.")
-        watch = Stopwatch("convert")
-        data = conversions[kind](result.table)
-        spent = watch.stop()["convert"]
-        timings = replace(result.timings, convert=result.timings.convert + spent)
-        self.result = result.with_timings(timings)
-        self._record.retime(self.result)
-        self._services.queries.remember(self.result)
-        return data
 
 
 class QueryService:
@@ -116,7 +67,9 @@ class QueryService:
     def _history(self) -> History:
         from ..store.history import History
 
-        return History(self._services.store, self._services.settings.store.history_rows)
+        history = History(self._services.store, self._services.settings.store.history_rows)
+        history.on_stop = self._services.executor.cancel
+        return history
 
     @once
     def _cache(self) -> ResultCache:
@@ -138,6 +91,7 @@ class QueryService:
         query: Query,
         frames: Mapping[str, object] = NO_FRAMES,
         emit: Callable[[Event], None] | None = None,
+        id: str | None = None,
     ) -> Submission:
         """Plan ``query`` here and start it in a worker.
 
@@ -148,6 +102,8 @@ class QueryService:
             The caller's DataFrames by name; those that the statement names are read.
         emit : callable, optional
             Receives phases, progress and notices, from any thread.
+        id : str, optional
+            The run's id, 128 random bits like the one that is made here otherwise.
 
         Raises
         ------
@@ -160,7 +116,7 @@ class QueryService:
         preferences = self._services.settings.preferences
         timeout = preferences.timeout if query.timeout is None else query.timeout
         entry = HistoryEntry(
-            id=uuid.uuid4().hex,
+            id=id or uuid.uuid4().hex,
             started_at=datetime.now(UTC),
             user=self._services.identity.name,
             connection=query.connection,
@@ -203,6 +159,23 @@ class QueryService:
         ids = [run.id for run in executor.running()] if run_id is None else [run_id]
         return sum(executor.cancel(id) for id in ids)
 
+    def cancel_anywhere(self, run_id: str) -> bool:
+        """Ask a run of this person to stop, whichever of their processes it is in.
+
+        Returns
+        -------
+        bool
+            False where no such run goes on or waits.
+
+        Raises
+        ------
+        StoreError
+            It is not in this process, and the store does not take the request.
+        """
+        if self._services.executor.cancel(run_id):
+            return True
+        return self._history.ask_to_stop(run_id, self._services.identity.name)
+
     def engines(self) -> list[tuple[Engine, Availability]]:
         """Return every installed engine and whether it can be used now."""
         return [(engine, engine.available()) for engine in self._services.engines.values()]
@@ -212,7 +185,7 @@ class QueryService:
     def history(self, limit: int = 50, search: str = "") -> list[HistoryEntry]:
         """Return the newest runs of every process of this identity, newest first."""
         self.reap()
-        return self._history.list(limit=limit, search=search)
+        return self._history.list(limit=limit, search=search, user=self._services.identity.name)
 
     def reap(self) -> int:
         """Mark what dead processes left running as lost, stop it at its database, and return how many.
@@ -296,9 +269,22 @@ class QueryService:
         )
         for name in chained:
             run.emit(Notice("chained", f"{name} is the saved query, put in front."))
-        scope = Scope(connection, frames)
+        scope = self._scope(query, statement, Scope(connection, frames), run)
         statistics = self._services.catalog.statistics(statement, scope)
-        return statement, scope, self.router.route(statement, scope, statistics, pin=query.engine)
+        route = self.router.route(statement, scope, statistics, pin=query.engine)
+        return statement, scope, route
+
+    def _scope(self, query: Query, statement: Statement, scope: Scope, run: Run) -> Scope:
+        """Add what the names of the statement mean in other connections, where there are such names."""
+        if not statement.tables:
+            return scope
+        from .names import resolve
+
+        names = resolve(self._services, statement, scope, run, query.engine)
+        for notice in names.notices:
+            run.emit(notice)
+        cap = max(query.max_bytes or 0, self._services.settings.connections.transfer_bytes)
+        return replace(scope, remotes=names.remotes, tables=names.tables, transfer_bytes=cap)
 
     def _start(
         self,
@@ -317,10 +303,14 @@ class QueryService:
             self._keep(reused, query)
             future = Future()
             future.set_result(reused)
-            return Submission(self._services, run, route, future, record)
+            return Submission(self._services, run, statement, route, future, record)
 
         def work() -> QueryResult:
-            result = self._execute(query, statement, scope, route, run)
+            try:
+                result = self._execute(query, statement, scope, route, run)
+            finally:
+                if statement.kind is not StatementKind.READ:  # also where it failed half-way
+                    self._services.catalog.changed(scope.connection)
             if record.done(result):  # else the run was given up, and said so, before it ended
                 self._keep(result, query)
                 self._reuse.keep(key, result, statement, scope)
@@ -338,7 +328,7 @@ class QueryService:
                 record.failed(run, exc)
 
         future.add_done_callback(ended)
-        return Submission(self._services, run, route, future, record)
+        return Submission(self._services, run, statement, route, future, record)
 
     def _execute(
         self, query: Query, statement: Statement, scope: Scope, route: Route, run: Run

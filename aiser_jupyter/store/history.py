@@ -10,6 +10,8 @@ Rules:
   so that a process reads its own writes.
 - A row that cannot be written is given up, and `History.problem` says so.
 - While a run is open its row's heartbeat is renewed. A row whose process is gone becomes ``lost``.
+- Any process of the user may ask for a run to stop (`History.ask_to_stop`): the one that runs it looks once a
+  second while it runs anything, and calls `History.on_stop`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
@@ -35,6 +37,7 @@ __all__ = ["History"]
 
 CAPACITY = 10_000  # rows on their way at most
 BEAT_SECONDS = 10.0
+LOOK_SECONDS = 1.0  # between two looks for runs that another process asks to stop
 STALE_SECONDS = 120.0  # a run of another machine that has not beaten for so long is lost
 PRUNE_EVERY = 200  # finished runs between two prunings
 FLUSH_SECONDS = 10.0
@@ -73,6 +76,7 @@ class History:
         self._store = store
         self._rows = rows
         self.problem: Notice | None = None
+        self.on_stop: Callable[[str], object] | None = None
         self._reset()
         _histories.add(self)
 
@@ -102,6 +106,7 @@ class History:
         search: str = "",
         state: RunState | None = None,
         before: str | None = None,
+        user: str | None = None,
     ) -> list[HistoryEntry]:
         """Return runs, newest first; none while the store cannot be used.
 
@@ -115,9 +120,11 @@ class History:
             Only runs in this state.
         before : str, optional
             Id of a run: only runs older than it, for the next page.
+        user : str, optional
+            Only this one's runs: a server may have more than one in its store.
         """
         self.flush()
-        where, values = rows.condition(search, state, before)
+        where, values = rows.condition(search, state, before, user)
         sql = rows.SELECT + where + " ORDER BY started_at DESC, id DESC LIMIT ?"
         return [entry for row in self._select(sql, (*values, limit)) if (entry := self._entry(row))]
 
@@ -126,6 +133,17 @@ class History:
         self.flush()
         found = self._select(rows.SELECT + "WHERE id = ?", (id,))
         return self._entry(found[0]) if found else None
+
+    def ask_to_stop(self, id: str, user: str) -> bool:
+        """Ask the process that runs it to stop a run of ``user``; False where no such run is open.
+
+        Raises
+        ------
+        StoreError
+        """
+        self.flush()
+        with self._store.write() as connection:
+            return bool(connection.execute(rows.ASK_TO_STOP, (id, user)).rowcount)
 
     def prune(self) -> None:
         """Remove the oldest finished runs past the number kept."""
@@ -183,13 +201,14 @@ class History:
     def _run(self) -> None:
         """Write what is queued, all of it in one transaction, until the history is closed."""
         me = threading.current_thread()
-        beaten = time.monotonic()
+        beaten = looked = time.monotonic()
         while True:
             with self._wake:
-                until_beat = max(0.0, beaten + BEAT_SECONDS - time.monotonic()) if self._running else None
-                self._wake.wait_for(lambda: self._pending or self._thread is not me, until_beat)
+                due = max(0.0, looked + LOOK_SECONDS - time.monotonic()) if self._running else None
+                self._wake.wait_for(lambda: self._pending or self._thread is not me, due)
                 if not self._pending and self._thread is not me:
                     return
+                running = set(self._running)
             if self._pending:
                 self._urgent.wait(GATHER_SECONDS)
             with self._wake:
@@ -202,9 +221,18 @@ class History:
                     beats = [(rows.BEAT, (time.time(), id)) for id in self._running]
             if taken or beats:
                 self._write(taken, beats)
+            if running and time.monotonic() >= looked + LOOK_SECONDS:
+                looked = time.monotonic()
+                self._look(running)
             with self._wake:
                 self._settled += len(taken)
                 self._wake.notify_all()
+
+    def _look(self, running: set[str]) -> None:
+        """Stop those of our runs that another process asks to stop."""
+        for (id,) in self._select(rows.ASKED):
+            if id in running and self.on_stop is not None:
+                self.on_stop(id)
 
     def _encoded(self, taken: Sequence[Pending]) -> Iterator[Write]:
         """Give what was queued in its order, of the rows of one run only the last."""

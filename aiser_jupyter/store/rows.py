@@ -13,7 +13,19 @@ from typing import Any
 
 from ..models import HistoryEntry, RunState, StatementKind, Timings
 
-__all__ = ["BEAT", "LOSE", "OPEN", "PRUNE", "SELECT", "UPSERT", "condition", "entry", "values"]
+__all__ = [
+    "ASKED",
+    "ASK_TO_STOP",
+    "BEAT",
+    "LOSE",
+    "OPEN",
+    "PRUNE",
+    "SELECT",
+    "UPSERT",
+    "condition",
+    "entry",
+    "values",
+]
 
 _NAMES = tuple(field.name for field in fields(HistoryEntry))
 _ALL = (*_NAMES, "heartbeat", "host")
@@ -27,6 +39,10 @@ UPSERT = (
 OPEN = f"SELECT host, heartbeat, {', '.join(_NAMES)} FROM history WHERE state IN ('queued', 'running')"  # noqa: S608
 BEAT = "UPDATE history SET heartbeat = ? WHERE id = ?"
 LOSE = "UPDATE history SET state = 'lost' WHERE id = ? AND state IN ('queued', 'running')"
+ASK_TO_STOP = (
+    "UPDATE history SET cancel_requested = 1 WHERE id = ? AND user = ? AND state IN ('queued', 'running')"
+)
+ASKED = "SELECT id FROM history WHERE cancel_requested = 1 AND state IN ('queued', 'running')"
 PRUNE = (
     "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE state NOT IN ('queued', 'running') "
     "ORDER BY started_at DESC, id DESC LIMIT -1 OFFSET ?)"
@@ -59,7 +75,9 @@ def entry(row: Sequence[Any]) -> HistoryEntry:
     return HistoryEntry(**found)
 
 
-def condition(search: str, state: RunState | None, before: str | None) -> tuple[str, list[Any]]:
+def condition(
+    search: str, state: RunState | None, before: str | None, user: str | None = None
+) -> tuple[str, list[Any]]:
     """Return a WHERE clause and what is bound in it."""
     parts: list[str] = []
     bound: list[Any] = []
@@ -71,6 +89,9 @@ def condition(search: str, state: RunState | None, before: str | None) -> tuple[
     if state is not None:
         parts.append("state = ?")
         bound.append(state.value)
+    if user is not None:
+        parts.append("user = ?")
+        bound.append(user)
     if before is not None:
         # The oldest are pruned first: where `before` is gone, nothing is older.
         parts.append("(started_at, id) < (SELECT started_at, id FROM history WHERE id = ?)")

@@ -71,6 +71,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE history ADD COLUMN handle TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE history ADD COLUMN connection_id TEXT NOT NULL DEFAULT ''",
     ),
+    ("ALTER TABLE history ADD COLUMN cancel_requested INTEGER NOT NULL DEFAULT 0",),
 )
 VERSION = len(MIGRATIONS)
 
