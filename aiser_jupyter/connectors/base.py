@@ -58,6 +58,7 @@ class Capabilities:
     streaming: bool = True
     catalogs: bool = False
     schemas: bool = True
+    wakes: bool = False  # a question starts a machine that costs money: nothing is asked in the background
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,7 @@ def _typed(label: str, field: Field, value: Any) -> Any:
             raise ConfigError(f"{label}: {field.name!r} takes text.")
         return value if isinstance(value, Secret) else Secret(value)
     if field.kind == "integer":
-        if isinstance(value, bool) or not str(value).lstrip("-").isdigit():
+        if isinstance(value, bool) or not str(value).removeprefix("-").isdecimal():
             raise ConfigError(f"{label}: {field.name!r} takes a whole number.")
         return int(value)
     if field.kind == "boolean":

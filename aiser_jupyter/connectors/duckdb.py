@@ -6,6 +6,7 @@ files are read in it. A database file is opened for one session and closed with 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,10 @@ WHERE lower(table_name) = lower($table)
   AND lower(schema_name) = lower(coalesce($schema, current_schema()))
   AND lower(database_name) = lower(coalesce($catalog, current_database()))
 ORDER BY column_index
+"""
+_DESCRIBED = """
+SELECT schema_name, table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns()
+WHERE NOT internal AND database_name = current_database() ORDER BY schema_name, table_name, column_index
 """
 
 
@@ -101,6 +106,14 @@ class DuckDBConnector(Connector):
         columns = tuple(Column(name, type_, nullable, comment) for name, type_, nullable, comment, *_ in rows)
         *_, schema, name = rows[0]
         return Table(name, schema=schema, columns=columns)
+
+    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
+        """List tables and views with their columns, in two queries."""
+        found: dict[tuple[str | None, str], list[Column]] = {}
+        for where, table, *column in _of(session).rows(_DESCRIBED):
+            found.setdefault((where, table), []).append(Column(*column))
+        listed = self.tables(session, schema)
+        return [replace(table, columns=tuple(found.get((table.schema, table.name), ()))) for table in listed]
 
     def statistics(self, session: Session, table: TableRef) -> Statistics:
         """Rows as DuckDB's catalog counts them; unknown for a view."""

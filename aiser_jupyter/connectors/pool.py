@@ -35,6 +35,8 @@ __all__ = ["Pool", "PooledSession", "keep_idle"]
 
 _idle_seconds = 60.0
 _SALT = secrets.token_bytes(16)
+_OPENING = {"timeout", "max_connections"}
+"""Fields that are about opening sessions, and make no difference to one that is open."""
 
 
 def keep_idle(seconds: float) -> None:
@@ -73,6 +75,7 @@ class Pool:
             if session.check():
                 return key, session
             self._drop(key, session)
+            self._drop_idle(key)  # a server that restarted, or a way that is broken, is so for all of them
         try:
             return key, connector.fresh(config, read_only=read_only)
         except BaseException:
@@ -92,11 +95,14 @@ class Pool:
 
     def close(self) -> None:
         """Close every idle session."""
+        for key in list(self._idle):
+            self._drop_idle(key)
+
+    def _drop_idle(self, key: str) -> None:
         with self._lock:
-            idle, self._idle = self._idle, {}
-        for key, sessions in idle.items():
-            for session, _ in sessions:
-                self._drop(key, session)
+            sessions = self._idle.pop(key, [])
+        for session, _ in sessions:
+            self._drop(key, session)
 
     def _claim(self, key: str, most: int, end: float) -> NetworkSession | None:
         """Return an idle session, or None where a new one may be opened; both count as open."""
@@ -198,13 +204,13 @@ def _key(config: ConnectionConfig, read_only: bool) -> str:
     digest = hashlib.blake2b(key=_SALT)
     plain: dict[str, Any] = {}
     values: Mapping[str, Any] = config.values
-    for name in sorted(values):
+    for name in sorted(values.keys() - _OPENING):
         value = values[name]
         if isinstance(value, Secret):
             digest.update(f"{name}\0{len(value.reveal())}\0{value.reveal()}".encode())
         else:
             plain[name] = value
-    return json.dumps([config.type, plain, digest.hexdigest(), read_only], sort_keys=True)
+    return json.dumps([config.type, config.name, plain, digest.hexdigest(), read_only], sort_keys=True)
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..store.database import Store, StoreState
     from .catalog import CatalogService
     from .connections import ConnectionService
+    from .health import HealthService
     from .queries import QueryService
 
 __all__ = ["Health", "Services", "build", "os_identity"]
@@ -105,6 +106,12 @@ class Services:
 
         return CatalogService(self)
 
+    @once
+    def monitor(self) -> HealthService:
+        from .health import HealthService
+
+        return HealthService(self)
+
     def health(self) -> Health:
         """Look at the store and at every engine, now."""
         engines = tuple((name, engine.available()) for name, engine in self.engines.items())
@@ -113,6 +120,9 @@ class Services:
 
     def close(self) -> None:
         """Cancel what runs, write what is pending, and give everything back. Safe to call twice."""
+        monitor: HealthService | None = once.taken(self, "monitor")
+        if monitor is not None:
+            monitor.close()
         executor: Executor | None = once.taken(self, "executor")
         if executor is not None:
             executor.close(wait=True)  # a worker inside a driver at exit can abort the process

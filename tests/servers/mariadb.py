@@ -14,6 +14,7 @@ CONFIG = """[mysqld]
 datadir={folder}/data
 socket={folder}/mariadb.sock
 pid-file={folder}/mariadb.pid
+tmpdir={folder}
 port={port}
 bind-address=127.0.0.1
 ssl-ca={ca}
