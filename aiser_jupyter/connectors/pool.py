@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectError
+from ..errors import QueueFull
 from ..run import Run
 from ..secret import Secret
 from .base import Parameters, Session
@@ -67,7 +67,9 @@ class Pool:
         Raises
         ------
         ConnectError
-            No login, or ``max_connections`` are in use and none came back within the connect timeout.
+            No login.
+        QueueFull
+            ``max_connections`` are in use, and none came back within the connect timeout.
         """
         key = _key(config, read_only)
         end = time.monotonic() + float(config.values.get("timeout", 10))
@@ -114,7 +116,7 @@ class Pool:
                     self._open[key] = self._open.get(key, 0) + 1
                     return None
                 if not self._lock.wait(end - time.monotonic()):
-                    raise ConnectError(
+                    raise QueueFull(
                         f"All {most} connections are in use.",
                         hint="Wait for a query to end, cancel one, or raise max_connections.",
                     )

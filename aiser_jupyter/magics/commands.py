@@ -12,7 +12,7 @@ from .listing import Listing
 from .options import OPTIONS
 
 if TYPE_CHECKING:
-    from ..models import Estimate, Route
+    from ..models import Column, Estimate, Route
     from ..services import Services
 
 __all__ = ["CALL_COMMANDS", "Context", "help_listing", "route_listing"]
@@ -45,21 +45,63 @@ class Context:
         self.variables = variables
 
 
+def _schemas(call: Call, context: Context) -> Listing:
+    name = _named(call, context)
+    catalog = context.services.catalog
+    refresh = "--refresh" in call.options
+    rows = tuple((schema,) for schema in catalog.schemas(name, refresh=refresh))
+    others = catalog.databases(name)
+    caption = f"Databases: {', '.join(others)}" if others else ""
+    return Listing(("schema",), rows, caption if rows else caption or f"{name} has no schemas.")
+
+
 def _tables(call: Call, context: Context) -> Listing:
-    if call.words and call.connection:
-        raise UsageError("Two connections are named.", hint="%aiser tables [connection]")
-    name = context.connection(call.words[0] if call.words else call.connection)
-    tables = context.services.catalog.tables(name, context.frames)
+    name = _named(call, context)
+    schema, refresh = call.options.get("--schema"), "--refresh" in call.options
+    tables = context.services.catalog.tables(name, context.frames, schema=schema, refresh=refresh)
     rows = tuple((t.name, t.kind, t.schema or "", t.statistics.rows, t.statistics.bytes) for t in tables)
     caption = "" if rows else f"{name} has no tables, and there are no DataFrames or data files here."
     return Listing(("name", "kind", "schema", "rows", "bytes"), rows, caption)
 
 
+def _named(call: Call, context: Context) -> str:
+    """Return the connection that a command of the catalog is about, as a word or as an option."""
+    if call.words and call.connection:
+        raise UsageError("Two connections are named.", hint=f"%aiser {call.command} [connection]")
+    return context.connection(call.words[0] if call.words else call.connection)
+
+
 def _columns(call: Call, context: Context) -> Listing:
     name = context.connection(call.connection)
-    table = context.services.catalog.columns(name, call.words[0], context.frames)
-    rows = tuple((c.name, c.type, c.nullable, c.comment or "") for c in table.columns or ())
-    return Listing(("name", "type", "nullable", "comment"), rows)
+    refresh = "--refresh" in call.options
+    table = context.services.catalog.columns(name, call.words[0], context.frames, refresh=refresh)
+    columns = table.columns or ()
+    keyed = any(c.primary_key or c.references for c in columns)
+    rows = tuple(
+        (c.name, c.type, c.nullable, *([_key(c)] if keyed else []), c.comment or "") for c in columns
+    )
+    return Listing(("name", "type", "nullable", *(["key"] if keyed else []), "comment"), rows)
+
+
+def _key(column: Column) -> str:
+    parts = ["primary" if column.primary_key else "", column.references and f"→ {column.references}"]
+    return " ".join(filter(None, parts))
+
+
+def _search(call: Call, context: Context) -> Listing:
+    name = context.connection(call.connection)
+    hits = context.services.catalog.search(name, call.words[0], refresh="--refresh" in call.options)
+    rows = tuple(
+        (
+            ".".join(filter(None, (hit.table.schema, hit.table.name))),
+            hit.column.name if hit.column else "",
+            hit.column.type if hit.column else hit.table.kind,
+            (hit.column.comment if hit.column else hit.table.comment) or "",
+        )
+        for hit in hits
+    )
+    caption = "" if rows else f"Nothing in {name} is called so, and no comment says it."
+    return Listing(("table", "column", "type", "comment"), rows, caption)
 
 
 def _profile(call: Call, context: Context) -> Any:
@@ -124,8 +166,10 @@ def _cancel(call: Call, context: Context) -> Listing:
 
 CALL_COMMANDS: Mapping[str, Callable[[Call, Context], Any]] = {
     **CONNECTION_COMMANDS,
+    "schemas": _schemas,
     "tables": _tables,
     "columns": _columns,
+    "search": _search,
     "profile": _profile,
     "last": _last,
     "history": _history,

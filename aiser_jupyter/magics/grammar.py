@@ -62,10 +62,30 @@ COMMANDS: Mapping[str, Command] = {
     "connections": Command("connections", "List the connections."),
     "forget": Command("forget NAME", "Remove a saved connection, and its secrets.", 1, 1),
     "test": Command("test NAME", "Test a connection, step by step.", 1, 1),
-    "tables": Command(
-        "tables [connection]", "List tables, files and DataFrames.", 0, 1, frozenset({"--connection"})
+    "schemas": Command(
+        "schemas [connection]",
+        "List the schemas of a database.",
+        0,
+        1,
+        frozenset({"--connection", "--refresh"}),
     ),
-    "columns": Command("columns TABLE", "Describe one table.", 1, 1, frozenset({"--connection"})),
+    "tables": Command(
+        "tables [connection]",
+        "List tables, files and DataFrames.",
+        0,
+        1,
+        frozenset({"--connection", "--schema", "--refresh"}),
+    ),
+    "columns": Command(
+        "columns TABLE", "Describe one table.", 1, 1, frozenset({"--connection", "--refresh"})
+    ),
+    "search": Command(
+        "search WORD",
+        "Find tables and columns by a part of their name or comment.",
+        1,
+        1,
+        frozenset({"--connection", "--refresh"}),
+    ),
     "profile": Command(
         "profile TABLE", "Summarise every column of a table.", 1, 1, frozenset({"--connection"})
     ),

@@ -67,11 +67,15 @@ OPTIONS: Mapping[str, Option] = {
             "FIELD=VARIABLE",
             repeatable=True,
         ),
+        Option("--schema", "text", "Only the tables of this schema.", "NAME"),
+        Option("--refresh", "flag", "Ask the database again; a listing is otherwise believed for a while."),
         Option("--search", "text", "Runs whose statement contains this text.", "TEXT"),
     )
 }
 
-COMMAND_OPTIONS = frozenset({"--alias", "--ca", "--insecure", "--search", "--secret"})
+COMMAND_OPTIONS = frozenset(
+    {"--alias", "--ca", "--insecure", "--refresh", "--schema", "--search", "--secret"}
+)
 """Options of commands alone."""
 
 QUERY_OPTIONS = frozenset(OPTIONS) - COMMAND_OPTIONS

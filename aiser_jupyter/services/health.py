@@ -73,7 +73,7 @@ class Rhythm:
         Questions at the same time.
     """
 
-    healthy: float = 30.0
+    healthy: float = 10.0
     first: float = 30.0
     longest: float = 300.0
     deadline: float = 3.0

@@ -92,3 +92,31 @@ def test_no_secret_is_in_what_is_listed(
     assert postgresql.password not in shown
     kept = b"".join(path.read_bytes() for path in store_directory.rglob("*") if path.is_file())
     assert postgresql.password.encode() not in kept
+
+
+def test_the_catalog_is_listed_and_searched(
+    run: Any, asked: Callable[[str], list[str]], url: str, postgresql: PostgreSQL
+) -> None:
+    asked(postgresql.password)
+    for statement in (
+        "CREATE SCHEMA looked_at AUTHORIZATION ann",
+        "CREATE TABLE looked_at.clients (id int PRIMARY KEY, surname text)",
+        "COMMENT ON COLUMN looked_at.clients.surname IS 'of the family'",
+        "CREATE TABLE looked_at.bills (id int PRIMARY KEY, client int REFERENCES looked_at.clients)",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA looked_at TO ann",
+    ):
+        postgresql.admin(statement, database="shop")
+    try:
+        run(f"%aiser connect {url} --alias warehouse")
+        assert ("looked_at",) in list(run("%aiser schemas warehouse"))
+        tables = run("%aiser tables warehouse --schema looked_at")
+        assert [name for name, *_ in tables] == ["bills", "clients"]
+        columns = run("%aiser columns looked_at.bills --connection warehouse")
+        assert [row[:4] for row in columns] == [
+            ("id", "integer", False, "primary"),
+            ("client", "integer", True, "→ looked_at.clients.id"),
+        ]
+        found = run("%aiser search family --connection warehouse")
+        assert [row[:2] for row in found] == [("looked_at.clients", "surname")]
+    finally:
+        postgresql.admin("DROP SCHEMA looked_at CASCADE", database="shop")

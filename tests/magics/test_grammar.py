@@ -122,7 +122,8 @@ def test_every_option_is_read():
     assert set(given) | COMMAND_OPTIONS == set(OPTIONS)
     connect = line("connect u --alias a --ca ca.pem --insecure --secret password=p --secret token=t").options
     history = line("history --search x").options
-    assert set(connect) | set(history) == COMMAND_OPTIONS
+    tables = line("tables shop --schema s --refresh").options
+    assert set(connect) | set(history) | set(tables) == COMMAND_OPTIONS
     assert connect["--secret"] == {"password": "p", "token": "t"}
 
 
