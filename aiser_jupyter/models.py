@@ -300,6 +300,11 @@ class Route:
         """The chosen candidate's estimate."""
         return next((c.estimate for c in self.candidates if c.engine == self.engine), None)
 
+    @property
+    def plan(self) -> tuple[str, ...]:
+        """What the chosen candidate sends to other databases, a line each."""
+        return next((c.plan for c in self.candidates if c.engine == self.engine), ())
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:

@@ -268,6 +268,8 @@ def _route(services: Services, given: argparse.Namespace) -> int:
         for candidate in candidates(route)
     ]
     print_aligned([("", "engine", "", "expected", "rows", "bytes", "why"), *rows])
+    for line in route.plan:
+        print(f"sends {line}")
     return 0
 
 

@@ -7,7 +7,8 @@ as opaque is turned here into a type that every reader of Arrow has:
 - TIME WITH TIME ZONE: text with its offset, ``12:30:00+05:30``; BIT, BIGNUM: text of digits;
 - VARIANT: text of JSON, with a `Notice`;
 - infinite dates and timestamps, and the time 24:00:00, exist in no other Arrow reader: NULL, with a `Notice`
-  that counts them.
+  that counts them;
+- an INTERVAL with more hours than Arrow has nanoseconds for is refused: DuckDB's export lets it overflow.
 
 The same holds inside lists, structs, maps and unions. The schema follows from the declared types alone, and
 each field carries DuckDB's own word for its type as ``aiser.source_type``.
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DataError
 from ..models import Notice
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ def _plan(field: pa.Field[Any], texts: Texts) -> tuple[pa.Field[Any], _Convert |
         return field, partial(_without, (-most, most), "infinite")
     if pa.types.is_time64(type_):
         return field, partial(_without, (_DAY[type_.unit],), "24:00:00")
+    if pa.types.is_interval(type_):
+        return field, _intervals
     if pa.types.is_nested(type_):
         return _nested_plan(field, texts)
     return field, None
@@ -215,6 +219,23 @@ def _wide_integers(signed: bool, array: Any, count: Counter[str]) -> Any:
     return pa.Array.from_buffers(
         pa.decimal256(39, 0), len(storage), buffers, storage.null_count, storage.offset
     )
+
+
+def _intervals(array: Any, count: Counter[str]) -> Any:
+    """Refuse what has overflowed: DuckDB multiplies its microseconds by 1,000 and drops what is past 64 bits.
+
+    What is left over is no multiple of 1,000 again, but where the hours come within 292 years of a multiple
+    of 73,067 years: such an interval is not noticed.
+    """
+    import numpy as np
+
+    if not len(array):
+        return array
+    nanoseconds = np.frombuffer(array.buffers()[1], dtype="<i8")[1::2]
+    overflowed = nanoseconds[array.offset : array.offset + len(array)] % 1000 != 0
+    if (overflowed & array.is_valid().to_numpy(zero_copy_only=False)).any():
+        raise DataError("An interval has more than 292 years of hours.", hint="CAST it to VARCHAR.")
+    return array
 
 
 def _without(absent: tuple[int, ...], what: str, array: Any, count: Counter[str]) -> Any:

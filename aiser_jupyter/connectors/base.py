@@ -6,7 +6,9 @@ is declared (``fields``, ``capabilities``, ``dialect``) or a small override in t
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -265,6 +267,19 @@ def _stages(kind: Connector, config: ConnectionConfig, run: Run) -> Generator[St
             session.close()
 
 
+def _absolute(label: str, name: str, value: str) -> str:
+    """Return the path that means the same file in another notebook's folder."""
+    try:
+        path = Path(value).expanduser().absolute()
+        os.stat(path)
+    except RuntimeError as exc:
+        raise ConfigError(f"{label}: {name!r} begins with the home of a user who is not here.") from exc
+    except OSError as exc:
+        if exc.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise ConfigError(f"{label}: {name!r} cannot be a path: {os.strerror(exc.errno)}.") from exc
+    return str(path)
+
+
 def _typed(label: str, field: Field, value: Any) -> Any:
     if field.secret:
         if not isinstance(value, str | Secret):
@@ -285,8 +300,8 @@ def _typed(label: str, field: Field, value: Any) -> Any:
             f"{label}: {field.name!r} takes the text of a certificate.",
             hint="It begins with -----BEGIN CERTIFICATE-----; it is the content of the file, not its name.",
         )
-    if field.kind == "path":  # it must mean the same file in another notebook's folder
-        return str(Path(value).expanduser().absolute())
+    if field.kind == "path":
+        return _absolute(label, field.name, value)
     if field.kind == "choice" and value not in field.choices:
         raise ConfigError(
             f"{label}: {field.name!r} cannot be {value!r}.",

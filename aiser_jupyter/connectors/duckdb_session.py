@@ -60,6 +60,7 @@ class DuckDBSession(Session):
         self._offered: tuple[str, ...] = ()
         self._clean = True
         self._defined: frozenset[str] | None = None
+        self._kept: set[str] = set()
 
     def execute(self, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
         import pyarrow as pa
@@ -128,6 +129,31 @@ class DuckDBSession(Session):
             error = translate(exc, "", tuple, lambda file: "")
             hint = "Convert that column to a type Arrow has, or to text."
             raise DataError(f"{name!r} cannot be read: {error.message}", hint=hint) from exc
+
+    def register_stream(self, name: str, stream: object) -> None:
+        """Let ``name`` in FROM mean ``stream``, whose ``__arrow_c_stream__`` DuckDB calls for each scan."""
+        self._give_back = None
+        with self.translated("", None):
+            self._connection.register(name, stream)
+
+    def keep(self, name: str, rows: pa.Table) -> None:
+        """Append ``rows`` to the temporary table ``name``, and make it where it is not there yet.
+
+        Raises
+        ------
+        DataError
+            A type that DuckDB does not have.
+        """
+        self._give_back = None
+        quoted = name.replace('"', '""')
+        with self.translated("", None):
+            self._connection.register("aiser_rows", rows)
+            if name in self._kept:
+                self._connection.execute(f'INSERT INTO temp."{quoted}" FROM aiser_rows')  # noqa: S608 - quoted
+            else:
+                self._connection.execute(f'CREATE TEMP TABLE "{quoted}" AS FROM aiser_rows')
+                self._kept.add(name)
+            self._connection.unregister("aiser_rows")
 
     def register_file(self, name: str) -> list[Notice]:
         """Let ``FROM 'name'`` mean a workbook or a folder, which DuckDB does not read by itself.

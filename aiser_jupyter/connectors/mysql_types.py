@@ -11,7 +11,8 @@ The rows of MySQL's text protocol are text, whatever the type. Rules:
   rest;
 - a TIMESTAMP is an instant where the zone of the session is one fixed offset. Where it is not, an hour of
   each autumn is there twice in the text, so that the column is what the server prints, without a zone;
-- BIT is text of 0 and 1; GEOMETRY and binary text are bytes; ENUM, SET and JSON are text.
+- BIT is text of 0 and 1. A computed one is sent as bytes or as decimal digits, and the server does not say
+  which: the values tell, or it is an error; GEOMETRY and binary text are bytes; ENUM, SET and JSON are text.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Zone", "column_of", "zone_of"]
 
-_UNSIGNED, _ENUM, _SET = 0x20, 0x100, 0x800
+_UNSIGNED, _COMPUTED, _ENUM, _SET = 0x20, 0x80, 0x100, 0x800
 _BINARY = 63
 """Number of the character set of what is no text."""
 _INTEGERS = {1: (8, "TINYINT"), 2: (16, "SMALLINT"), 9: (32, "MEDIUMINT"), 3: (32, "INT"), 8: (64, "BIGINT")}
@@ -155,7 +156,7 @@ def column_of(field: Any, zone: Zone) -> Column:
     if code in (_DATE, 14):
         return Column(field.name, pa.date32(), "DATE", _dates)
     if code == _BIT:
-        return Column(field.name, pa.string(), f"BIT({field.length})", _bits(field.length))
+        return Column(field.name, pa.string(), f"BIT({field.length})", _bits(field))
     plain: dict[int, pa.DataType] = {
         _FLOAT: pa.float32(),
         _DOUBLE: pa.float64(),
@@ -312,16 +313,38 @@ def _durations(texts: Texts) -> tuple[Any, int]:
     return signed.view(pa.duration("us")), 0
 
 
-def _bits(length: int) -> Callable[[Texts], tuple[Any, int]]:
-    """Return the conversion of ``BIT(length)``: big-endian bytes to as many digits."""
+def _bits(field: Any) -> Callable[[Texts], tuple[Any, int]]:
+    """Return the conversion of ``BIT(length)`` to as many digits of 0 and 1; one for each result."""
+    length: int = field.length
+    ways = [_packed, _digits] if field.flags & _COMPUTED else [_packed]
 
     def convert(texts: Texts) -> tuple[Any, int]:
         import pyarrow as pa
 
-        digits = [
-            None if value is None else f"{int.from_bytes(value, 'big'):0{length}b}"
-            for value in texts.to_pylist()
-        ]
-        return pa.array(digits, pa.string()), 0
+        values = texts.to_pylist()
+        there = [value for value in values if value is not None]
+        if there:
+            ways[:] = [way for way in ways if all(way(value, length) is not None for value in there)]
+        if not ways:
+            raise ValueError("not a BIT")
+        if there and len(ways) > 1:
+            raise DataError(
+                f"Column {field.name!r} is a computed BIT({length}), whose values may be bytes or digits: "
+                "the server does not say.",
+                hint="CAST(… AS UNSIGNED) gives the numbers.",
+            )
+        bits = [None if value is None else f"{ways[0](value, length):0{length}b}" for value in values]
+        return pa.array(bits, pa.string()), 0
 
     return convert
+
+
+def _packed(value: bytes, length: int) -> int | None:
+    """Return the number that big-endian bytes are; None where they are no ``BIT(length)``."""
+    number = int.from_bytes(value, "big")
+    return number if len(value) == (length + 7) // 8 and number < 1 << length else None
+
+
+def _digits(value: bytes, length: int) -> int | None:
+    """Return the number that decimal digits are; None where they are no ``BIT(length)``."""
+    return int(value) if value.isdigit() and int(value) < 1 << length else None

@@ -17,27 +17,29 @@ import re
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import (
     AiserError,
+    ConfigError,
     ConnectError,
     ConnectionLost,
+    DeadlineExceeded,
     EngineUnavailable,
     QueryCancelled,
     QuerySyntaxError,
-    UnknownDatabase,
 )
 from ..models import Availability, ConnectionConfig
 from ..run import Handle, Run
 from .base import Connector, Field, Parameters, Session, Stage
 from .pool import Pool, PooledSession
-from .sockets import Cut, reach, resolve
-from .tls import context_of, require_tls, translate_tls
+from .probe import probe
+from .sockets import Cut
+from .tls import translate_tls
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,6 +51,7 @@ STOP_SECONDS = 2.0
 PATIENCE = 0.7
 """Seconds that a session has to come back after such a request; then it is cut."""
 PING_SECONDS = 3.0
+_LIMITS = {"port": 65535, "timeout": 3600, "max_connections": 1000}
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@=: -]")
 
 
@@ -98,6 +101,7 @@ class NetworkSession(Session):
         self._idle = threading.Event()
         self._idle.set()
         self._deadline: threading.Timer | None = None
+        self._stop_asked = False
         self._closed = False
 
     # -- what a database does in its own way ----------------------------------------------------------
@@ -127,8 +131,11 @@ class NetworkSession(Session):
 
     @property
     def clean(self) -> bool:
-        """Whether the session may be used again after a `reset`: nothing unread, nothing cut."""
-        return self._idle.is_set() and not self._cut.done and not self._closed
+        """Whether the session may be used again after a `reset`: nothing unread, nothing cut.
+
+        Nor one that was asked to stop: the request may come late, and stop what runs next.
+        """
+        return self._idle.is_set() and not (self._cut.done or self._stop_asked or self._closed)
 
     # -- what is the same everywhere ------------------------------------------------------------------
 
@@ -136,9 +143,13 @@ class NetworkSession(Session):
         import pyarrow as pa
 
         prefix = f"/* aiser {_UNSAFE.sub('_', run.tag)} */ " if run.tag else ""
-        run.check()
         run.emit(Handle(self.handle, self._config.name))
         self._idle.clear()
+        try:
+            run.check()  # after the line above: a cancel from here on finds a session at work
+        except AiserError:
+            self._idle.set()
+            raise
         if run.remaining is not None:
             self._deadline = threading.Timer(run.remaining, run.cancel, kwargs={"timed_out": True})
             self._deadline.daemon = True
@@ -177,6 +188,8 @@ class NetworkSession(Session):
         error = exc if isinstance(exc, AiserError) else self._connector.translate(exc, prefix + sql)
         if isinstance(error, ConnectionLost):
             self._cut.cut()  # nobody uses it again
+        if run.cancelled and isinstance(error, QueryCancelled | DeadlineExceeded):
+            return run.stopped()
         if isinstance(error, QuerySyntaxError) and error.line == 1 and error.column is not None:
             error.column = max(1, error.column - len(prefix))
         return error
@@ -197,15 +210,24 @@ class NetworkSession(Session):
         """Ask on a second connection; cut this one where it does not come back soon."""
         if self._idle.is_set():
             return
+        self._stop_asked = True
         threading.Thread(target=self._ask_to_stop, name="aiser-stop", daemon=True).start()
         if not self._idle.wait(PATIENCE):
             self.abort()
 
     def _ask_to_stop(self) -> None:
-        try:
-            self._connector.ask_to_stop(self._config, self.handle, STOP_SECONDS)
-        except AiserError:
-            return  # it cannot be reached: the cut, and its word that nothing was confirmed, are all there is
+        """Ask, and once more where the first request came before its statement."""
+        for _ in range(2):
+            try:
+                self._connector.ask_to_stop(self._config, self.handle, STOP_SECONDS)
+            except AiserError:
+                return  # not reached: the cut, and its word that nothing was confirmed, are all there is
+            if self._idle.wait(PATIENCE):
+                return
+
+    def limited(self, seconds: float) -> AbstractContextManager[None]:
+        """Cut the session off unless the block ends within ``seconds``."""
+        return self._cut.after(seconds)
 
     def abort(self) -> None:
         self._cut.cut()
@@ -233,15 +255,17 @@ class NetworkSession(Session):
     def close(self) -> None:
         if self._closed:
             return
-        if not self._idle.is_set() and not self._cut.done:
-            # Unread rows: the server must not go on making them.
-            threading.Thread(target=self._ask_to_stop, name="aiser-stop", daemon=True).start()
         self._closed = True
         if self._deadline is not None:
             self._deadline.cancel()
+        if not self._idle.is_set() and not self._cut.done:
+            # Unread rows: the server must not go on making them.
+            threading.Thread(target=self._ask_to_stop, name="aiser-stop", daemon=True).start()
+            self._cut.cut()
+        with self._cut.after(PING_SECONDS):
+            self.disconnect()
         self._cut.cut()
         self._cut.close()
-        self.disconnect()
 
 
 class NetworkConnector(Connector):
@@ -290,6 +314,13 @@ class NetworkConnector(Connector):
             return Availability(False, f"{self.module} is not installed", hint=hint)
         return Availability(True, f"connects with {self.module}", version=driver_version(self.module))
 
+    def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        checked = super().validate(values)
+        for name, most in _LIMITS.items():
+            if not 1 <= checked.get(name, 1) <= most:
+                raise ConfigError(f"{self.label}: {name!r} goes from 1 to {most:,}.")
+        return checked
+
     def open(self, config: ConnectionConfig, *, read_only: bool = False) -> Session:
         available = self.available()
         if not available.ok:
@@ -304,87 +335,27 @@ class NetworkConnector(Connector):
         began = time.monotonic()
         try:
             return self.connect(config, read_only=read_only, seconds=limit)
-        except AiserError:
-            raise
         except Exception as exc:
             host = str(config.values.get("host"))
-            if (failed := translate_tls(exc, host)) is not None:
-                raise failed from exc
-            if time.monotonic() - began >= limit - 0.05:
-                raise ConnectError(
+            lost = isinstance(exc, ConnectionLost) or not isinstance(exc, AiserError)
+            if lost and time.monotonic() - began >= limit - 0.05:
+                error: AiserError = ConnectError(
                     f"{host} did not finish the login within {limit:g} s.",
                     hint="It accepts connections and does not answer: it may be overloaded or no database.",
-                ) from exc
-            raise self.translate(exc) from exc
+                )
+            elif isinstance(exc, AiserError):
+                _bare(exc.__cause__)
+                raise
+            else:
+                error = translate_tls(exc, host) or self.translate(exc)
+            raise error from _bare(exc)
 
     def stop(self, config: ConnectionConfig, handle: str) -> bool:
         return self.ask_to_stop(config, handle, STOP_SECONDS)
 
     def stages(self, config: ConnectionConfig, run: Run) -> Generator[Stage]:
         """Name, TCP, TLS, login, database, rights, sample; each with a deadline of its own."""
-        values = config.values
-        host, port = str(values["host"]), int(values["port"])
-        limit = float(values.get("timeout", 10))
-        late: list[ConnectError] = []
-        opened: list[NetworkSession] = []
-
-        def driver() -> str:
-            available = self.available()
-            if not available.ok:
-                raise EngineUnavailable(available.reason, hint=available.hint)
-            return available.reason
-
-        def name() -> str:
-            addresses = resolve(host, port, limit)
-            require_tls(values, addresses)
-            return ", ".join(str(address[0]) for _, address in addresses)
-
-        def tcp() -> str:
-            reach(resolve(host, port, limit), host, limit).close()
-            return f"port {port} answers"
-
-        def tls() -> str:
-            if context_of(values) is None:
-                return "off: nothing is encrypted"
-            return self._handshake(config, limit)
-
-        def login() -> str:
-            try:
-                opened.append(self.fresh(config, read_only=self.capabilities.read_only))
-            except UnknownDatabase as exc:
-                late.append(exc)  # the login itself was accepted
-            return f"as {values['username']}"
-
-        def database() -> str:
-            if late:
-                raise late[0]
-            return str(values.get("database") or "none named")
-
-        yield Stage("driver", driver)
-        yield Stage("name", name)
-        yield Stage("tcp", tcp)
-        yield Stage("tls", tls)
-        try:
-            yield Stage("login", login)
-            yield Stage("database", database)
-            yield Stage("rights", lambda: _within(opened[0], run, self.rights))
-            yield Stage("sample", lambda: _within(opened[0], run, self.sample))
-        finally:
-            for session in opened:
-                session.close()
-
-    def _handshake(self, config: ConnectionConfig, limit: float) -> str:
-        try:
-            return self.start_tls(config, limit)
-        except AiserError:
-            raise
-        except Exception as exc:
-            host = str(config.values["host"])
-            failed = translate_tls(exc, host)
-            raise failed or ConnectError(
-                f"{host} did not answer the offer of TLS.",
-                hint="Another kind of server may listen on this port.",
-            ) from exc
+        return probe(self, config, run)
 
 
 @cache
@@ -395,6 +366,10 @@ def driver_version(module: str) -> str:
     return version(module.partition(".")[0])
 
 
-def _within(session: NetworkSession, run: Run, step: Callable[[NetworkSession], str]) -> str:
-    with run.on_cancel(session.cancel):
-        return step(session)
+def _bare(exc: BaseException | None) -> BaseException | None:
+    """Take the frames from a login's failure and from what led to it: they hold the password."""
+    found = exc
+    while found is not None:
+        found.__traceback__ = None
+        found = found.__cause__ or found.__context__
+    return exc

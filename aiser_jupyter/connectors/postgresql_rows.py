@@ -229,7 +229,7 @@ class Intervals(Reader):
         if endless.any():
             self.lost["infinite"] += int(endless.sum())
             null = null | endless
-        if ((abs(micro) > self._HALF) & ~null).any():
+        if (((micro > self._HALF) | (micro < -self._HALF)) & ~null).any():  # abs() of the least is the least
             raise DataError("An interval has more than 292 years of hours.", hint="Cast it to text.")
         values["nanoseconds"] = np.where(null, 0, micro) * 1000
         return pa.Array.from_buffers(self.type, len(values), [valid(null), pa.py_buffer(values.data)])

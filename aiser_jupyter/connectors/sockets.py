@@ -16,7 +16,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from ..errors import HostUnreachable
+from ..errors import ConfigError, HostUnreachable
+from .hosts import require_allowed
 
 __all__ = ["Address", "Cut", "dial", "is_loopback", "reach", "resolve"]
 
@@ -31,7 +32,12 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
     ------
     HostUnreachable
         The name does not resolve, or not within ``seconds``.
+    ConfigError
+        ``port`` is none; the system would quietly take another one for it. Or the host is not allowed.
     """
+    require_allowed(host)
+    if not 0 < port < 65536:
+        raise ConfigError(f"{port} is no port.", hint="Ports go from 1 to 65535.")
     answer: queue.SimpleQueue[list[Address] | OSError | UnicodeError] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -54,6 +60,7 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
         raise HostUnreachable(
             f"The host name {host!r} is not known.", hint="Check its spelling, and the network or the VPN."
         ) from found
+    require_allowed(host, [str(address[0]) for _, address in found])
     return list(dict.fromkeys(found))
 
 
@@ -65,7 +72,7 @@ def is_loopback(address: Address) -> bool:
 
 
 def reach(addresses: Sequence[Address], host: str, seconds: float) -> socket.socket:
-    """Connect to the first of ``addresses`` that answers.
+    """Connect to the first of ``addresses`` that answers; each has its share of the time.
 
     Raises
     ------
@@ -75,13 +82,12 @@ def reach(addresses: Sequence[Address], host: str, seconds: float) -> socket.soc
     end = time.monotonic() + seconds
     failure: OSError = TimeoutError()
     port = addresses[0][1][1]
-    for family, address in addresses:
-        left = end - time.monotonic()
-        if left <= 0:
-            break
+    for tried, (family, address) in enumerate(addresses):
+        # A silent address (IPv6 where it leads nowhere) leaves time for those after it.
+        share = max(0.05, end - time.monotonic()) / (len(addresses) - tried)
         found = socket.socket(family, socket.SOCK_STREAM)
         try:
-            found.settimeout(left)
+            found.settimeout(share)
             found.connect(address)
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -93,7 +99,7 @@ def reach(addresses: Sequence[Address], host: str, seconds: float) -> socket.soc
             return found
     if isinstance(failure, TimeoutError):
         raise HostUnreachable(
-            f"{host} did not answer on port {port} within {seconds:g} s.",
+            f"{host} did not answer on port {port} within {round(seconds, 1):g} s.",
             hint="A firewall may drop the connection, or the VPN is off.",
         ) from failure
     if isinstance(failure, ConnectionRefusedError):

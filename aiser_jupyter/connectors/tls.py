@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import traceback
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AiserError, ConfigError, TLSFailed
@@ -41,9 +43,15 @@ def context_of(values: Mapping[str, Any]) -> ssl.SSLContext | None:
     if not values.get("ssl_enabled", True):
         return None
     try:
-        return ssl.create_default_context(cadata=values.get("ssl_ca") or None)
+        return _context(values.get("ssl_ca") or None)
     except ssl.SSLError as exc:
         raise ConfigError("ssl_ca holds no readable certificate.", hint="Paste the PEM text again.") from exc
+
+
+@lru_cache(maxsize=32)
+def _context(authority: str | None) -> ssl.SSLContext:
+    # Reading the system's authorities takes longer than a login.
+    return ssl.create_default_context(cadata=authority)
 
 
 def require_tls(values: Mapping[str, Any], addresses: Sequence[Address]) -> None:
@@ -75,7 +83,7 @@ def translate_tls(exc: BaseException, host: str) -> AiserError | None:
     found: BaseException | None = exc
     while found is not None and not isinstance(found, ssl.SSLError):
         found = getattr(found, "original_exception", None) or found.__cause__ or found.__context__
-    if found is None:
+    if found is None or (isinstance(found, ssl.SSLEOFError) and not _in_handshake(found)):
         return None
     if not isinstance(found, ssl.SSLCertVerificationError):
         return TLSFailed(
@@ -93,12 +101,17 @@ def translate_tls(exc: BaseException, host: str) -> AiserError | None:
             f"The certificate is not for {host}: {reason}",
             hint="Use the name that the certificate carries, as host or as ssl_server_name.",
         )
-    if code in (18, 19, 20, 21):  # self-signed, or an authority that is not known
+    if code in (7, 18, 19, 20, 21):  # self-signed, an authority that is not known, or one of the same name
         return TLSFailed(
             f"The certificate of {host} is not signed by an authority that is trusted here ({reason}).",
             hint="Give the authority's certificate as ssl_ca; the database's administrator has it.",
         )
     return TLSFailed(f"The certificate of {host} does not hold: {reason}.", hint="Ask its administrator.")
+
+
+def _in_handshake(exc: BaseException) -> bool:
+    frames = traceback.walk_tb(exc.__traceback__)
+    return any(frame.f_code.co_name == "do_handshake" for frame, _ in frames)
 
 
 def wrap(sock: socket.socket, context: ssl.SSLContext, name: str) -> ssl.SSLSocket:

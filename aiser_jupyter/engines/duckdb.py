@@ -18,10 +18,22 @@ from ..connectors.duckdb import DuckDBConnector
 from ..connectors.duckdb_frames import unread_index
 from ..connectors.duckdb_instance import configure
 from ..connectors.duckdb_session import DuckDBSession
-from ..errors import DataError, UnknownTable, UsageError
-from ..models import LOCAL, Availability, Estimate, Notice, Scope, StatementKind, Statistics, Support
+from ..errors import DataError, QuerySyntaxError, UnknownTable, UsageError
+from ..models import (
+    LOCAL,
+    Availability,
+    ConnectionConfig,
+    Estimate,
+    Notice,
+    Scope,
+    StatementKind,
+    Statistics,
+    Support,
+)
 from ..run import Phase
 from .base import Engine
+from .federation import plan
+from .joined import JoinedSession
 from .stream import stream
 
 if TYPE_CHECKING:
@@ -35,8 +47,8 @@ __all__ = ["DuckDBEngine"]
 
 STARTUP_SECONDS = {True: 0.002, False: 0.02}
 """Opening a session, by whether it is ``local``; a file is opened and checked."""
-BYTES_PER_SECOND = {"parquet": 400e6, "csv": 200e6, "json": 200e6, "workbook": 2e6, "": 2e9}
-"""Reading, by file format; "" is memory."""
+BYTES_PER_SECOND = {"parquet": 400e6, "csv": 200e6, "json": 200e6, "workbook": 2e6, "remote": 15e6, "": 2e9}
+"""Reading, by file format; "" is memory, ``remote`` another database over a network."""
 ROWS_PER_SECOND = {"aggregates": 100e6, "joins": 10e6, "windows": 4e6, "distinct": 5e6, "ordered": 6e6}
 """Computing, by what a statement does, once each. Orders of magnitude, of 5 million rows on two cores."""
 
@@ -63,20 +75,28 @@ class DuckDBEngine(Engine):
         return self._connector.available()
 
     def supports(self, statement: Statement, scope: Scope) -> Support:
-        if scope.connection.type != self._connector.type:
-            return Support(False, f"the tables of {scope.connection.name} are not DuckDB's to read")
+        if scope.remotes:
+            return _supports_remotes(statement, scope)
         if scope.connection.id == LOCAL:
             return Support(True, "files and DataFrames are read where they are")
         if statement.kind is not StatementKind.READ:
             return Support(False, "not provably one read: it runs on its own connection only")
+        if scope.connection.type != self._connector.type:
+            name = scope.connection.name
+            return Support(False, f"the tables of {name} would have to be fetched: --engine duckdb does that")
         return Support(True, "the database file is read in this process")
 
     def estimate(self, statement: Statement, scope: Scope, statistics: Mapping[str, Statistics]) -> Estimate:
         known = {str(table): statistics.get(str(table), Statistics()) for table in statement.tables}
+        fetched = plan(statement, scope).sizes() if scope.remotes else {}
+        known = {**known, **fetched} if scope.connection.id == LOCAL or not fetched else fetched
         terms = {"startup": STARTUP_SECONDS[scope.connection.id == LOCAL]}
+        if fetched:
+            terms["transfer"] = sum((one.bytes or 0) / BYTES_PER_SECOND["remote"] for one in fetched.values())
         rows, size = _total(known, "rows"), _total(known, "bytes")
         terms["scan"] = sum(
-            (one.bytes or 0) / BYTES_PER_SECOND[files.format_of(name)] for name, one in known.items()
+            (one.bytes or 0) / BYTES_PER_SECOND["" if name in fetched else files.format_of(name)]
+            for name, one in known.items()
         )
         done = {name: getattr(statement.features, name) for name in ROWS_PER_SECOND}
         counted = sum(one.rows or 0 for one in known.values())
@@ -89,11 +109,16 @@ class DuckDBEngine(Engine):
     def execute(self, statement: Statement, scope: Scope, run: Run) -> pa.RecordBatchReader:
         run.emit(Phase("connect"))
         reads = statement.kind is StatementKind.READ
-        session = self._connector.open(scope.connection.config, read_only=reads)
+        session = self._connector.open(_home(scope), read_only=reads)
         try:
+            fetched = plan(statement, scope, texts=not _collates(session)) if scope.remotes else None
+            if fetched is not None:
+                fetched.require_room(scope.transfer_bytes)
             with run.on_cancel(session.cancel):
-                taken = _register_frames(session, statement, scope, run)
-                before = _register_files(session, statement, taken, run)
+                before: tuple[files.Stamp, ...] = ()
+                if scope.connection.id == LOCAL or fetched is None:
+                    taken = _register_frames(session, statement, scope, run)
+                    before = _register_files(session, statement, taken, run)
             session.offer(scope.frames)
             if statement.kind is StatementKind.SESSION or _TEMPORARY.match(statement.text):
                 run.emit(Notice("session", _SESSION_ENDS))
@@ -101,8 +126,14 @@ class DuckDBEngine(Engine):
         except BaseException:
             session.close()
             raise
-        checked = _UnchangedFiles(session, before) if reads and before else session
-        return stream(checked, statement.text, statement.parameters, run)
+        if fetched is not None:
+            if fetched.doubt:
+                run.emit(Notice("differs", f"DuckDB may answer differently: {fetched.doubt}."))
+            joined: Session = JoinedSession(session, fetched, scope.transfer_bytes, run)
+            joined = _UnchangedFiles(joined, before) if reads and before else joined
+            return stream(joined, fetched.text, fetched.parameters, run)
+        own = _UnchangedFiles(session, before) if reads and before else session
+        return stream(own, statement.text, statement.parameters, run)
 
 
 _SESSION_ENDS = (
@@ -114,7 +145,7 @@ _SESSION_ENDS = (
 class _UnchangedFiles(Session):
     """A session that fails at the end of the rows if a file was written to since they began."""
 
-    def __init__(self, session: DuckDBSession, before: tuple[files.Stamp, ...]) -> None:
+    def __init__(self, session: Session, before: tuple[files.Stamp, ...]) -> None:
         self._session = session
         self._before = before
 
@@ -138,6 +169,26 @@ class _UnchangedFiles(Session):
 
     def close(self) -> None:
         self._session.close()
+
+
+def _home(scope: Scope) -> ConnectionConfig:
+    """Return where a statement is computed: tables of another database are fetched into ``local``."""
+    return ConnectionConfig("duckdb", LOCAL) if scope.remotes else scope.connection.config
+
+
+def _collates(session: DuckDBSession) -> bool:
+    return bool(session.rows("SELECT current_setting('default_collation')")[0][0])
+
+
+def _supports_remotes(statement: Statement, scope: Scope) -> Support:
+    """Say whether the remote tables can be fetched, and the statement computed over them."""
+    try:
+        fetched = plan(statement, scope)
+    except QuerySyntaxError as exc:
+        return Support(False, exc.message)
+    if fetched.doubt:
+        return Support(False, fetched.doubt, overridable=True, plan=fetched.lines())
+    return Support(True, fetched.reason(), plan=fetched.lines())
 
 
 def _total(known: Mapping[str, Statistics], what: str) -> int | None:

@@ -180,7 +180,9 @@ CALL_COMMANDS: Mapping[str, Callable[[Call, Context], Any]] = {
 
 
 def route_listing(route: Route, caption: str) -> Listing:
-    """Return every engine that was looked at: can it, what it was expected to cost, and why."""
+    """Return every engine that was looked at: can it, what it was expected to cost, and why; and what the
+    chosen one sends to other databases."""
+    caption = "\n".join([caption, *(f"sends {line}" for line in route.plan)])
     rows = tuple(
         (
             f"{c.engine} (chosen)" if c.engine == route.engine else c.engine,

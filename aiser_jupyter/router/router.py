@@ -4,7 +4,8 @@
 - The default (``duckdb`` for ``local``, ``direct_sql`` for a database) is left only where another engine is
   expected to be faster by the configured margin. Without an estimate of both there is nothing to compare,
   and the default stays.
-- A pinned engine wins wherever it can run the statement at all.
+- A pinned engine wins wherever it can run the statement at all; where it only doubts that its answer is the
+  same (``overridable``), it runs and the reason says so.
 """
 
 from __future__ import annotations
@@ -74,12 +75,16 @@ class Router:
         if not available.ok:
             return Candidate(name, False, f"{available.reason} {available.hint}".strip())
         support = engine.supports(statement, scope)
-        if not support.ok:
-            return Candidate(name, False, support.reason)
-        return Candidate(name, True, support.reason, engine.estimate(statement, scope, statistics))
+        estimate = None
+        if support.ok or support.overridable:
+            estimate = engine.estimate(statement, scope, statistics)
+        return Candidate(name, support.ok, support.reason, estimate, support.overridable, support.plan)
 
     def _pinned(self, pin: str, candidates: tuple[Candidate, ...]) -> Route:
         chosen = _find(pin, candidates)
+        if chosen.overridable and not chosen.feasible:
+            reason = f"asked for with --engine, though it may answer differently: {chosen.reason}"
+            return Route(pin, reason, candidates, pinned=True)
         if not chosen.feasible:
             others = [c.engine for c in candidates if c.feasible]
             hint = f"Leave --engine out to run it on {others[0]}." if others else ""
@@ -99,6 +104,8 @@ class Router:
             raise EngineUnavailable(f"Nothing can run this: {chosen.reason}.")
         unclear = statement.kind is StatementKind.UNKNOWN
         what = "not provably one read" if unclear else f"it is a {statement.kind} statement"
+        if chosen.plan:
+            return Route(home, f"{what}: {chosen.reason}", kept)
         return Route(home, f"{what}: sent as written to {scope.connection.name}", kept)
 
     def _cheapest(self, scope: Scope, candidates: tuple[Candidate, ...]) -> Route:

@@ -3,6 +3,7 @@
 - A statement that may answer differently the second time, a write, and one that could not be parsed: never.
 - DataFrames: never; they change without a trace.
 - Files: until the path, size, times or identity of one of them changes.
+- A statement of ``local`` over other connections: never; a write to one of them would not be noticed.
 - Everything else is live: only within the ``--max-age`` that the caller asks for.
 """
 
@@ -37,6 +38,8 @@ class Reuse:
         from ..execution.cache import CacheKey
 
         if not query.use_cache or statement.kind is not StatementKind.READ or not statement.parsed:
+            return None
+        if scope.remotes and scope.connection.id == LOCAL:
             return None
         names = {name.casefold() for name in statement.identifiers}
         if statement.features.volatile or any(name.casefold() in names for name in scope.frames):

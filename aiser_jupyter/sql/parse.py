@@ -79,6 +79,7 @@ def parse(
         parsed=meaning.parsed,
         note=meaning.note,
         fingerprint=seen.fingerprint,
+        parsable="" if bound.parsable == bound.text else bound.parsable,
     )
 
 

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from ..models import TableRef
+from .conditions import Condition, Given
 from .meaning import tables_of, understand
 from .tree import NotUnderstood, quiet, read_tree, visible_cte
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
-__all__ = ["Scan", "pushdown"]
+__all__ = ["Resolved", "Scan", "always_there", "conjuncts", "is_special", "joined", "pushdown", "resolve"]
 
 _FAMILIES = {
     "number": re.compile(
@@ -29,9 +31,12 @@ _FAMILIES = {
         r"|BIGNUMERIC|DECIMAL|DOUBLE|DOUBLE PRECISION|FLOAT8|FLOAT64)( UNSIGNED)?\Z"
     ),
     "date": re.compile(r"\ADATE\Z"),
+    "timestamp": re.compile(r"\A(DATETIME|TIMESTAMP( WITHOUT TIME ZONE)?)\Z"),
     "text": re.compile(r"\A(VARCHAR|CHAR|CHARACTER|CHARACTER VARYING|N?VARCHAR2?|BPCHAR|TEXT|STRING|UUID)\Z"),
 }
 _ISO_DATE = re.compile(r"\A\d{4}-\d\d-\d\d\Z")
+_ISO_TIME = re.compile(r"\A\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d(\.\d{1,6})?)?\Z")
+_CASTS = {"date": ("date",), "timestamp": ("timestamp", "timestampntz", "datetime")}
 _TABLE_PARTS = frozenset({"this", "db", "catalog", "alias"})
 
 
@@ -41,11 +46,13 @@ class Scan:
 
     ``columns`` is None for all of them, and empty where only the number of rows counts. ``filters`` are
     conditions in the query's dialect, all of which a row must pass; their column names are quoted.
+    ``conditions`` are the same, taken apart.
     """
 
     table: TableRef
     columns: tuple[str, ...] | None = None
     filters: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
 
 def pushdown(text: str, schema: Mapping[str, Mapping[str, str]], dialect: str = "duckdb") -> dict[str, Scan]:
@@ -80,7 +87,7 @@ def pushdown(text: str, schema: Mapping[str, Mapping[str, str]], dialect: str = 
         root = read_tree(text, dialect)
         refs = list(dict.fromkeys(tables_of(root, dialect)))
         whole = {str(ref): Scan(ref) for ref in refs}
-        resolved = _resolve(root, schema, dialect)
+        resolved = resolve(root, schema, dialect)
         if resolved is None or {str(ref) for ref in refs} != set(resolved.uses):
             return whole
         return {str(ref): resolved.scan(ref, dialect) for ref in refs}
@@ -89,7 +96,7 @@ def pushdown(text: str, schema: Mapping[str, Mapping[str, str]], dialect: str = 
 
 
 @dataclass(frozen=True, slots=True)
-class _Resolved:
+class Resolved:
     """A tree whose columns name their table; ``exact`` where none of them may be an alias of the SELECT."""
 
     root: Expr
@@ -103,17 +110,21 @@ class _Resolved:
 
         key = str(ref)
         nodes = [node for node in self.root.find_all(exp.Table) if node.meta.get("scan") == key]
-        if any(_is_special(node) for node in nodes):
+        if any(is_special(node) for node in nodes):
             return Scan(ref)
         aliases = {node.alias_or_name.casefold() for node in nodes}
         named = (column for column in self.root.find_all(exp.Column) if column.table.casefold() in aliases)
         needed = self.loose | {column.name.casefold() for column in named}
         known = self.columns[key]
-        filters = _filters(nodes[0], known, dialect) if self.exact and self.uses[key] == 1 else ()
-        return Scan(ref, tuple(name for folded, (name, _) in known.items() if folded in needed), filters)
+        columns = tuple(name for folded, (name, _) in known.items() if folded in needed)
+        if not self.exact or self.uses[key] != 1:
+            return Scan(ref, columns)
+        found = list(_filters(nodes[0], known))
+        texts = tuple(_written(condition, name, dialect) for condition, name in found)
+        return Scan(ref, columns, texts, tuple(_taken_apart(condition, name) for condition, name in found))
 
 
-def _resolve(root: Expr, schema: Mapping[str, Mapping[str, str]], dialect: str) -> _Resolved | None:
+def resolve(root: Expr, schema: Mapping[str, Mapping[str, str]], dialect: str) -> Resolved | None:
     """Qualify every column, or return None where that is not certain."""
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -143,7 +154,7 @@ def _resolve(root: Expr, schema: Mapping[str, Mapping[str, str]], dialect: str) 
         except SqlglotError:
             continue
         if not any(qualified.find_all(exp.Columns, exp.TableColumn)):
-            return _Resolved(qualified, exact, loose, uses, columns)
+            return Resolved(qualified, exact, loose, uses, columns)
     return None
 
 
@@ -181,34 +192,58 @@ def _rename(node: Expr, stand_in: str, key: str) -> None:
     node.meta["scan"] = key
 
 
-def _is_special(table: Expr) -> bool:
+def is_special(table: Expr) -> bool:
     """Say whether a table is sampled, of another time, or joined inside parentheses."""
     return any(value for name, value in table.args.items() if name not in _TABLE_PARTS)
 
 
-def _filters(table: Expr, known: Mapping[str, tuple[str, str]], dialect: str) -> tuple[str, ...]:
+def _filters(table: Expr, known: Mapping[str, tuple[str, str]]) -> Iterator[tuple[Expr, str]]:
+    """Yield the conditions that hold for every row of ``table`` that matters to a query, and their column."""
     from sqlglot import exp
 
     clause = table.parent
     select = clause.parent if isinstance(clause, exp.From | exp.Join) else None
     alias = table.alias_or_name
-    if not isinstance(select, exp.Select) or alias not in _always_there(select):
-        return ()
-    where = select.args.get("where")
-    conditions = (
-        where.this.flatten() if where and isinstance(where.this, exp.And) else [where.this] if where else []
-    )
-    found = []
-    for condition in conditions:
+    if not isinstance(select, exp.Select) or not (there := always_there(select)):
+        return
+    where = conjuncts(select.args.get("where")) if alias in there else []
+    on = [
+        condition
+        for join, lost in joined(select, there)
+        if alias in lost
+        for condition in conjuncts(join.args.get("on"))
+    ]
+    for condition in (*where, *on):
         columns = list(condition.find_all(exp.Column))
         if len(columns) == 1 and columns[0].table == alias and columns[0].name.casefold() in known:
             name, kind = known[columns[0].name.casefold()]
             if _is_safe(condition, columns[0], _family(kind)):
-                found.append(_written(condition, name, dialect))
-    return tuple(found)
+                yield condition, name
 
 
-def _always_there(select: Expr) -> set[str]:
+def conjuncts(clause: Expr | None) -> list[Expr]:
+    """Return what ANDs join in a WHERE clause or an ON condition; nothing where there is none."""
+    from sqlglot import exp
+
+    if clause is None:
+        return []
+    condition = clause.this if isinstance(clause, exp.Where) else clause
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+
+
+def joined(select: Expr, there: set[str]) -> Iterator[tuple[Expr, set[str]]]:
+    """Yield the joins of a SELECT, each with the tables whose rows may go where they fail its ON.
+
+    That is every table that is ``there`` for an inner join, and the right side of a LEFT JOIN.
+    """
+    for join in select.args.get("joins") or []:
+        if join.method == "" and join.side == "" and join.kind in ("", "INNER", "CROSS"):
+            yield join, there
+        elif join.method == "" and join.side == "LEFT" and join.kind in ("", "OUTER"):
+            yield join, {join.this.alias_or_name}
+
+
+def always_there(select: Expr) -> set[str]:
     """Return the tables of a FROM clause whose rows no outer join replaces by NULLs."""
     from sqlglot import exp
 
@@ -266,12 +301,12 @@ def _is_constant(value: Expr, family: str) -> bool:
         return family != "other"
     if isinstance(value, exp.Neg):
         return family == "number" and isinstance(value.this, exp.Literal) and not value.this.is_string
-    if isinstance(value, exp.Cast) and family == "date" and value.to.is_type("date"):
+    if isinstance(value, exp.Cast) and value.to.is_type(*_CASTS.get(family, ())):
         value = value.this
     if not isinstance(value, exp.Literal):
         return False
-    if family == "date":
-        return value.is_string and bool(_ISO_DATE.match(value.name))
+    if family in ("date", "timestamp"):
+        return value.is_string and bool((_ISO_DATE if family == "date" else _ISO_TIME).match(value.name))
     return value.is_string if family == "text" else family == "number" and not value.is_string
 
 
@@ -282,3 +317,50 @@ def _written(condition: Expr, name: str, dialect: str) -> str:
     for column in copy.find_all(exp.Column):
         column.replace(exp.column(name, quoted=True))
     return str(copy.sql(dialect=dialect))
+
+
+def _taken_apart(condition: Expr, name: str) -> Condition:
+    """Return a condition that `_is_safe` passed as its parts."""
+    from sqlglot import exp
+
+    negated = isinstance(condition, exp.Not)
+    inner = condition.this if negated else condition
+    while isinstance(inner, exp.Paren):
+        inner = inner.this
+    if isinstance(inner, exp.Is):
+        return Condition(name, "IS NOT NULL" if negated else "IS NULL")
+    if isinstance(inner, exp.In):
+        return Condition(name, "NOT IN" if negated else "IN", tuple(map(_value, inner.expressions)))
+    if isinstance(inner, exp.Between):
+        ends = (_value(inner.args["low"]), _value(inner.args["high"]))
+        return Condition(name, "NOT BETWEEN" if negated else "BETWEEN", ends)
+    operator = _OPERATORS[inner.key]
+    flipped = not isinstance(inner.this, exp.Column)
+    operator = _FLIPPED.get(operator, operator) if flipped else operator
+    operator = _NEGATED[operator] if negated else operator
+    return Condition(name, operator, (_value(inner.this if flipped else inner.expression),))
+
+
+_OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_NEGATED = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+def _value(value: Expr) -> Any:
+    """Return a constant; None for a number that is not written in digits alone."""
+    from sqlglot import exp
+
+    if isinstance(value, exp.Placeholder | exp.Parameter):
+        return Given(value.name)
+    if isinstance(value, exp.Cast):
+        value = value.this
+    sign = -1 if isinstance(value, exp.Neg) else 1
+    literal = value.this if isinstance(value, exp.Neg) else value
+    if literal.is_string:
+        return literal.name
+    if not _DIGITS.match(literal.name):
+        return None
+    return sign * (Decimal(literal.name) if "." in literal.name else int(literal.name))
+
+
+_DIGITS = re.compile(r"\A\d+(\.\d+)?\Z")

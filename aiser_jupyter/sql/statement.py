@@ -59,6 +59,8 @@ class Statement:
         Why it was not parsed; else "".
     fingerprint : str
         The same for two texts that differ only in literals, spacing and case of keywords.
+    parsable : str
+        ``text`` with placeholders that sqlglot reads in this dialect; "" where it has none of them.
     """
 
     text: str
@@ -71,3 +73,4 @@ class Statement:
     parsed: bool = True
     note: str = ""
     fingerprint: str = ""
+    parsable: str = ""

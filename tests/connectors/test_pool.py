@@ -77,11 +77,12 @@ def test_a_session_that_only_reads_is_not_lent_to_one_who_writes(
 def test_whoever_does_not_know_the_password_gets_no_open_session(
     server: LineServer, kind: LineConnector
 ) -> None:
-    ask(kind, server.config(), "ROWS 1")
+    ask(kind, server.config(max_connections=1), "ROWS 1")
     with pytest.raises(AuthenticationFailed):
-        ask(kind, server.config(password=Secret("wrong")), "ROWS 1")
-    ask(kind, server.config(password=Secret(PASSWORD)), "ROWS 1")  # another object, the same text
-    assert eventually(lambda: server.open == 1)
+        ask(kind, server.config(max_connections=1, password=Secret("wrong")), "ROWS 1")
+    same = server.config(max_connections=1, password=Secret(PASSWORD))  # another object, the same text
+    ask(kind, same, "ROWS 1")
+    assert server.logins == 1
 
 
 def test_another_name_of_the_same_connection_has_sessions_of_its_own(

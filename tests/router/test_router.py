@@ -54,6 +54,33 @@ def router(*engines, margin=1.5):
     return Router({engine.name: engine for engine in engines}, margin)
 
 
+def test_a_doubt_is_overruled_by_a_pin_and_said():
+    doubtful = Answers(
+        "duckdb", support=Support(False, "avg differs", overridable=True, plan=("shop: SELECT",))
+    )
+    both = router(Answers("direct_sql", seconds=900.0), doubtful)
+    assert both.route(READ, scope("shop")).engine == "direct_sql"
+    route = both.route(READ, scope("shop"), pin="duckdb")
+    assert (route.engine, route.pinned) == ("duckdb", True)
+    assert route.reason == "asked for with --engine, though it may answer differently: avg differs"
+    assert route.estimate is not None
+    (candidate,) = [one for one in route.candidates if one.engine == "duckdb"]
+    assert (candidate.feasible, candidate.plan) == (False, ("shop: SELECT",))
+
+
+def test_a_no_without_a_doubt_is_not_overruled():
+    cannot = Answers("duckdb", support=Support(False, "it cannot"))
+    with pytest.raises(EngineUnavailable, match="it cannot"):
+        router(Answers("direct_sql"), cannot).route(READ, scope("shop"), pin="duckdb")
+
+
+def test_the_reason_of_a_write_that_fetches_says_what():
+    write = Statement("CREATE TABLE t AS FROM shop.u", "duckdb", StatementKind.DDL)
+    fetching = Answers("duckdb", support=Support(True, "1 table fetched from shop", plan=("shop: SELECT",)))
+    route = router(fetching, Answers("direct_sql")).route(write, scope())
+    assert route.reason == "it is a ddl statement: 1 table fetched from shop"
+
+
 def test_default_of_local_is_duckdb_and_of_a_connection_direct_sql():
     both = router(Answers("duckdb"), Answers("direct_sql"))
     assert both.route(READ, scope()).engine == "duckdb"

@@ -106,6 +106,12 @@ def test_filters(where: str, filters: tuple[str, ...] | None) -> None:
         ("FROM t JOIN u ON t.id = u.t_id WHERE t.id = 1 AND u.id = 2", 1, 1),
         ("FROM t, u WHERE t.id = 1 AND u.id = 2 AND t.id = u.id", 1, 1),
         ("FROM t LEFT JOIN u ON t.id = u.t_id WHERE t.id = 1 AND u.id IS NULL", 1, 0),
+        ("FROM t JOIN u ON t.id = u.t_id AND t.id = 1 AND u.id = 2", 1, 1),
+        ("FROM t LEFT JOIN u ON t.id = u.t_id AND t.id = 1 AND u.id = 2", 0, 1),
+        ("FROM t RIGHT JOIN u ON t.id = u.t_id AND t.id = 1 AND u.id = 2", 0, 0),
+        ("FROM t FULL JOIN u ON t.id = u.t_id AND t.id = 1 AND u.id = 2", 0, 0),
+        ("FROM t ANTI JOIN u ON t.id = u.t_id AND t.id = 1 AND u.id = 2", 0, 0),
+        ("FROM t LEFT JOIN u ON u.id = 2 RIGHT JOIN s.w ON w.id = t.id AND w.id = 1", 0, 1),
         ("FROM t RIGHT JOIN u ON t.id = u.t_id WHERE t.id IS NULL AND u.id = 2", 0, 1),
         ("FROM t FULL JOIN u ON t.id = u.t_id WHERE t.id = 1 AND u.id = 2", 0, 0),
         ("FROM t ASOF JOIN u ON t.id >= u.t_id WHERE t.id = 1 AND u.id = 2", 1, 0),
@@ -150,6 +156,7 @@ CONDITIONS = st.lists(
 JOINS = st.sampled_from(
     [
         *("JOIN b AS y ON x.id = y.k", "LEFT JOIN b AS y ON x.id = y.k", "RIGHT JOIN b AS y ON x.id = y.k"),
+        *(f"{kind} JOIN b AS y ON x.id = y.k AND x.id > 1 AND y.id < 3" for kind in ("", "LEFT", "FULL")),
         *("FULL JOIN b AS y ON x.id = y.k", ", b AS y", "ASOF JOIN b AS y ON x.id >= y.k"),
         *("JOIN a AS y ON x.id = y.k", "JOIN b AS y USING (id)", "SEMI JOIN b AS y ON x.id = y.k"),
         *("JOIN (SELECT * FROM b WHERE k > 1) AS y ON true", "POSITIONAL JOIN b AS y"),

@@ -1,0 +1,124 @@
+"""The graded test of a connection to a server: name, port, encryption, login, database, rights, a row.
+
+Each step fails alone, says what is wrong in words that tell where to look, and ends in time: a person who
+sees that "tls" failed knows that name and port are right, and that no password was sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from ..errors import (
+    AiserError,
+    ConnectError,
+    ConnectionLost,
+    DataError,
+    EngineUnavailable,
+    NotPermitted,
+    UnknownDatabase,
+)
+from .base import Stage
+from .sockets import reach, resolve
+from .tls import context_of, require_tls, translate_tls
+
+if TYPE_CHECKING:
+    from ..models import ConnectionConfig
+    from ..run import Run
+    from .network import NetworkConnector, NetworkSession
+
+__all__ = ["probe"]
+
+
+def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generator[Stage]:
+    """Yield the steps in order; the session they share is closed with the iterator."""
+    values = config.values
+    host, port = str(values["host"]), int(values["port"])
+    limit = float(values.get("timeout", 10))
+    opened: list[NetworkSession] = []
+    late: list[AiserError] = []
+
+    def name() -> str:
+        found = dict.fromkeys(str(address[0]) for _, address in resolve(host, port, limit))
+        return ", ".join(found)
+
+    def tcp() -> str:
+        reach(resolve(host, port, limit), host, limit).close()
+        return f"port {port} answers"
+
+    def login() -> str:
+        try:
+            opened.append(kind.fresh(config, read_only=kind.capabilities.read_only))
+        except (UnknownDatabase, NotPermitted) as exc:
+            late.append(exc)  # the login itself was accepted
+        return f"as {values['username']}"
+
+    def database() -> str:
+        if late:
+            raise late[0]
+        return str(values.get("database") or "none named")
+
+    def sample() -> str:
+        try:
+            return _within(opened[0], run, limit, kind.sample, host)
+        except DataError as exc:  # the connection works; this table has to be read in another way
+            return f"a row came, and it has a value that cannot be shown: {exc.message}"
+
+    yield Stage("driver", lambda: _driver(kind))
+    yield Stage("name", name)
+    yield Stage("tcp", tcp)
+    yield Stage("tls", lambda: _tls(kind, config, limit))
+    try:
+        yield Stage("login", login)
+        yield Stage("database", database)
+        yield Stage("rights", lambda: _within(opened[0], run, limit, kind.rights, host))
+        yield Stage("sample", sample)
+    finally:
+        for session in opened:
+            session.close()
+
+
+def _driver(kind: NetworkConnector) -> str:
+    available = kind.available()
+    if not available.ok:
+        raise EngineUnavailable(available.reason, hint=available.hint)
+    return available.reason
+
+
+def _tls(kind: NetworkConnector, config: ConnectionConfig, limit: float) -> str:
+    host = str(config.values["host"])
+    if context_of(config.values) is None:
+        require_tls(config.values, resolve(host, int(config.values["port"]), limit))
+        return "off: nothing is encrypted"
+    began = time.monotonic()
+    try:
+        return kind.start_tls(config, limit)
+    except Exception as exc:
+        if isinstance(exc, AiserError) and not isinstance(exc, ConnectionLost):
+            raise
+        if time.monotonic() - began >= limit - 0.05:
+            raise ConnectError(
+                f"{host} did not answer the offer of TLS within {limit:g} s.",
+                hint="It accepts connections and is silent: it may be overloaded, or another kind of server.",
+            ) from exc
+        raise translate_tls(exc, host) or ConnectError(
+            f"{host} broke off at the offer of TLS.",
+            hint="Another kind of server may listen on this port.",
+        ) from exc
+
+
+def _within(
+    session: NetworkSession, run: Run, limit: float, step: Callable[[NetworkSession], str], host: str
+) -> str:
+    began = time.monotonic()
+    try:
+        with run.on_cancel(session.cancel), session.limited(limit):
+            return step(session)
+    except ConnectionLost as exc:
+        if time.monotonic() - began < limit - 0.05:
+            raise
+        raise ConnectError(
+            f"{host} accepted the login, and did not answer within {limit:g} s.",
+            hint="It may be overloaded, or something on the way drops what is large or slow.",
+        ) from exc

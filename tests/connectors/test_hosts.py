@@ -1,0 +1,79 @@
+"""Only the hosts that the administrator lists, whatever a name resolves to."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiser_jupyter.config import AiserConnections
+from aiser_jupyter.connectors.hosts import allow_hosts, require_allowed
+from aiser_jupyter.connectors.sockets import resolve
+from aiser_jupyter.errors import ConfigError
+
+
+@pytest.fixture
+def allow():
+    def allow(*entries: str) -> None:
+        allow_hosts(AiserConnections(allowed_hosts=list(entries)))
+
+    yield allow
+    allow()
+
+
+def test_an_empty_list_has_every_host(allow):
+    allow()
+    require_allowed("db.example.com")
+    require_allowed("db.example.com", ["169.254.169.254"])
+
+
+@pytest.mark.parametrize(
+    "host", ["db.example.com", "DB.Example.COM", "a.b.example.com", "10.1.2.3", "local.", " x1 "]
+)
+def test_names_and_addresses_of_the_list_pass(allow, host):
+    allow("*.example.com", "10.1.2.3", "LOCAL", "x[12]")
+    require_allowed(host)
+    require_allowed(host, ["192.168.0.1"])
+
+
+@pytest.mark.parametrize(
+    "host", ["example.com", "db.example.com.evil.org", "10.1.2.30", "127.1", "0x7f000001", ""]
+)
+def test_other_names_are_refused_before_they_are_looked_up(allow, host):
+    allow("*.example.com", "10.1.2.3")
+    with pytest.raises(ConfigError) as refused:
+        resolve(host, 5432, 5.0)
+    assert "allowed_hosts" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("addresses", "passes"),
+    [
+        (["10.1.2.3"], True),
+        (["10.1.2.3", "10.255.0.1"], True),
+        (["10.1.2.3", "169.254.169.254"], False),
+        (["::ffff:10.1.2.3"], True),
+        (["::ffff:127.0.0.1"], False),
+        (["fd00::7%eth0"], True),
+        (["::1"], False),
+    ],
+)
+def test_a_network_counts_for_every_address_that_a_name_has(allow, addresses, passes):
+    allow("10.0.0.0/8", "fd00::/8")
+    require_allowed("whatever.example.org")  # not known before it is resolved
+    if passes:
+        require_allowed("whatever.example.org", addresses)
+    else:
+        with pytest.raises(ConfigError):
+            require_allowed("whatever.example.org", addresses)
+
+
+def test_spellings_of_this_machine_do_not_pass_a_list_of_networks(allow):
+    allow("10.0.0.0/8")
+    for host in ("localhost", "127.1", "0x7f000001", "2130706433"):
+        with pytest.raises(ConfigError):
+            resolve(host, 5432, 5.0)
+
+
+def test_an_entry_that_is_no_network_is_an_error_of_the_configuration(allow):
+    with pytest.raises(ConfigError) as refused:
+        allow("10.0.0.1/8")
+    assert "allowed_hosts" in refused.value.message
