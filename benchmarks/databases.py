@@ -24,7 +24,7 @@ from tests.servers.server import Server
 ROWS = 500_000
 ROUNDS = 5
 READERS = ("connectorx==0.4.6", "adbc-driver-postgresql==1.13.0", "pandas", "pyarrow")
-JUPYSQL = ("jupysql==0.11.1", "pymysql")
+JUPYSQL = ("jupysql==0.11.1", "pymysql", "pandas", "ipython")
 SCANNER = ("duckdb==1.5.5", "duckdb-extensions==1.5.5", "duckdb-extension-mysql-scanner==1.5.5", "pyarrow")
 BY_HAND = ("pymysql", "sqlalchemy", "pandas", "pyarrow")
 COLUMNS = """l_orderkey BIGINT, l_partkey BIGINT, l_suppkey BIGINT, l_linenumber INTEGER,
@@ -38,6 +38,7 @@ MB = 1e6
 def serving(kind: type[Server]) -> Iterator[str]:
     """Start a server with the table in it; yield how to reach it, as JSON."""
     server = kind()
+    server.password = "throw-away"  # DuckDB's extension takes none with a blank
     try:
         server.prepare()
         rows = server.folder / "lineitem.csv"

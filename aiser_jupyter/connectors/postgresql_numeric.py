@@ -49,6 +49,7 @@ class Decimals(Reader):
         there = slice(None) if found.null is None else ~found.null
         if (sign[there] & _SPECIAL).astype(bool).any():
             self.type = pa.string()
+            self.told = "holds NaN or Infinity, which no decimal is: its numbers are given as text."
             return
         scales = scale[there]
         whole = int(np.where(size > 0, _whole(found, weight), 0)[there].max(initial=0))
@@ -58,6 +59,7 @@ class Decimals(Reader):
         self.type = _decimal(38 if whole + self._scale <= 38 else 76, self._scale)
         if whole + self._scale > 76:
             self.type = pa.string()
+            self.told = "needs more than 76 digits, which no decimal has: its numbers are given as text."
 
     def read(self, found: Cells) -> pa.Array[Any]:
         import numpy as np

@@ -86,6 +86,8 @@ class Reader:
         Whether the declaration leaves something to `settle`.
     lost : collections.Counter
         What became NULL, by its name, with how often.
+    told : str
+        What else is not as in the database, as the end of a sentence that begins with the column.
     """
 
     format = 1
@@ -94,6 +96,7 @@ class Reader:
     def __init__(self, type_: Any) -> None:
         self.type: Any = type_
         self.lost: Counter[str] = Counter()
+        self.told = ""
 
     def settle(self, found: Cells, complete: bool) -> None:
         """Fix what the declaration leaves open by the first block; ``complete`` if there is no other."""

@@ -195,6 +195,8 @@ class PostgreSQLSession(NetworkSession):
                 values = f"{count:,} {what} value{'s' if count > 1 else ''}"
                 keep = f'CAST("{field.name}" AS text) keeps them.'
                 run.emit(Notice("lossy_type", f"Column {field.name!r}: {values} shown as NULL. {keep}"))
+        if reader.told:
+            run.emit(Notice("lossy_type", f"Column {field.name!r} {reader.told}"))
 
     def _blocks(self, columns: int) -> Generator[wire.Block]:
         """Yield rows until the server is ready again."""

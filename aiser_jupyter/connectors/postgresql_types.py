@@ -184,6 +184,7 @@ class Lists(Reader):
             raise DataError("An array column holds arrays of different dimensions.", hint=self._HINT)
         self._depth = depths.pop() if depths else 1
         self._element.settle(self._elements(found)[0], complete)
+        self.told = self.told or self._element.told
         self.type = self._nested()
 
     def read(self, found: Cells) -> Any:
@@ -222,6 +223,8 @@ class Lists(Reader):
                     hint=self._HINT,
                 )
             shape = struct.unpack_from("!" + "i4x" * depth, octets, begin + 12)
+            if struct.unpack_from("!" + "4xi" * depth, octets, begin + 12) != (1,) * depth:
+                self.told = "holds arrays that do not begin at 1: where they begin is left out."
             shapes.append(shape)
             at = begin + 12 + 8 * depth
             for _ in range(_product(shape)):

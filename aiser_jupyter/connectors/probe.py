@@ -39,10 +39,6 @@ def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generat
     opened: list[NetworkSession] = []
     late: list[AiserError] = []
 
-    def name() -> str:
-        found = dict.fromkeys(str(address[0]) for _, address in resolve(host, port, limit))
-        return ", ".join(found)
-
     def tcp() -> str:
         reach(resolve(host, port, limit), host, limit).close()
         return f"port {port} answers"
@@ -66,7 +62,7 @@ def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generat
             return f"a row came, and it has a value that cannot be shown: {exc.message}"
 
     yield Stage("driver", lambda: _driver(kind))
-    yield Stage("name", name)
+    yield Stage("name", lambda: ", ".join(str(each[0]) for _, each in resolve(host, port, limit)))
     yield Stage("tcp", tcp)
     yield Stage("tls", lambda: _tls(kind, config, limit))
     try:

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from read_table import aiser as services_of
@@ -39,24 +40,12 @@ def duckdb(server: dict[str, Any], orders: str) -> Callable[[], Any]:
 
     import_extension("mysql_scanner")
     connection = duckdb.connect()
-    words = " ".join(
-        f"{name}={quoted(str(server[key]))}"
-        for name, key in (
-            ("host", "host"),
-            ("port", "port"),
-            ("user", "username"),
-            ("passwd", "password"),
-            ("db", "database"),
-        )
-    )
+    names = {"host": "host", "port": "port", "user": "username", "passwd": "password", "db": "database"}
+    words = " ".join(f"{name}={server[key]}" for name, key in names.items())
     connection.execute("LOAD mysql_scanner")
     connection.execute(f"ATTACH '{words}' AS db (TYPE mysql, READ_ONLY)")
     text = QUERY.format(lineitem="db.lineitem", orders=f"'{orders}'", since=SINCE)
     return lambda: connection.sql(text).arrow().read_all().to_pylist()
-
-
-def quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def pandas(server: dict[str, Any], orders: str) -> Callable[[], Any]:
@@ -86,5 +75,5 @@ if __name__ == "__main__":
     start = time.perf_counter()
     rows = join()
     seconds = time.perf_counter() - start
-    answer = [[row["o_orderpriority"], int(row["n"]), str(row["revenue"])] for row in rows]
+    answer = [[row["o_orderpriority"], int(row["n"]), f"{Decimal(row['revenue']):.2f}"] for row in rows]
     print(json.dumps({"seconds": seconds, "peak": peak(), "answer": answer}))

@@ -44,9 +44,6 @@ CASES = [  # an expression, its Arrow type, its value
     ("sum(x) FROM (VALUES (1.5::numeric), (2.25)) AS v (x)", "decimal128(38, 2)", D("3.75")),
     ("avg(x) FROM (VALUES (1), (2)) AS v (x)", "decimal128(38, 16)", D("1.5000000000000000")),
     ("10::numeric ^ 50", "decimal256(76, 16)", D(10) ** 50),
-    ("1e-90::numeric", "string", "0." + "0" * 89 + "1"),
-    ("'NaN'::numeric", "string", "NaN"),
-    ("'-Infinity'::numeric", "string", "-Infinity"),
     ("-12.340::numeric UNION ALL SELECT 'Infinity' ORDER BY 1 LIMIT 1", "decimal128(38, 3)", D("-12.340")),
     ("''", "string", ""),
     ("'a\t\n\\ é 🦆'", "string", "a\t\n\\ é 🦆"),
@@ -98,6 +95,25 @@ def test_a_value_arrives_as_it_is(opened: Any, sql: str, type_: str, expected: A
     assert str(table.schema.types[0]) == type_
     assert table.column(0).to_pylist() == [expected]
     assert run.notices == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected", "said"),
+    [
+        ("1e-90::numeric", "0." + "0" * 89 + "1", "needs more than 76 digits"),
+        ("'NaN'::numeric", "NaN", "holds NaN or Infinity"),
+        ("'-Infinity'::numeric", "-Infinity", "holds NaN or Infinity"),
+    ],
+)
+def test_a_number_that_no_decimal_is_becomes_text_and_it_is_said(
+    opened: Any, sql: str, expected: str, said: str
+) -> None:
+    run = Run("test")
+    table = ask(opened, f"SELECT {sql} AS x", run=run)
+    assert table.to_pylist() == [{"x": expected}]
+    (notice,) = run.notices
+    assert notice.code == "lossy_type"
+    assert notice.message.startswith(f"Column 'x' {said}")
 
 
 DECLARED = [
