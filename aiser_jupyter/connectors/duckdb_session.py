@@ -149,7 +149,7 @@ class DuckDBSession(Session):
         with self.translated("", None):
             self._connection.register("aiser_rows", rows)
             if name in self._kept:
-                self._connection.execute(f'INSERT INTO temp."{quoted}" FROM aiser_rows')  # noqa: S608 - quoted
+                self._connection.execute(f'INSERT INTO temp."{quoted}" FROM aiser_rows')
             else:
                 self._connection.execute(f'CREATE TEMP TABLE "{quoted}" AS FROM aiser_rows')
                 self._kept.add(name)

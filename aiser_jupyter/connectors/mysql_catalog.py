@@ -13,7 +13,7 @@ from ..errors import NotPermitted, UnknownTable, nearest
 from ..models import Column, Statistics, Table, TableRef
 from ..sql.parameters import quote_identifier
 from .base import Parameters, Session
-from .pool import PooledSession, rows
+from .pool import SAMPLES, PooledSession, a_row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -178,9 +178,8 @@ def _more_than_reading(grants: Iterable[str]) -> list[str]:
 
 
 def sample(session: Session) -> str:
-    """Read one row of the first table."""
-    for table in tables(session):
-        if table.kind in ("table", "view"):
-            ask(session, f"SELECT * FROM {quoted(table)} LIMIT 1")  # noqa: S608 - quoted
-            return f"a row of {table.schema}.{table.name}"
-    return "no table to read"
+    """Read one row of a table that may be read."""
+    found = [table for table in tables(session) if table.kind in ("table", "view")]
+    if not found:
+        return "no table to read"
+    return a_row(session, {f"{table.schema}.{table.name}": quoted(table) for table in found[:SAMPLES]})

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK", "ResultRows", "Wire"]
 
-CHUNK = 4 << 20
+CHUNK = 2 << 20
 """Bytes of the connection that become one batch."""
 FLUSH_SECONDS = 0.5
 """A slow statement's rows wait no longer than this for a chunk to fill."""

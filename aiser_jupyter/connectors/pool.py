@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import QueueFull
+from ..errors import AiserError, DataError, NotFound, QueueFull, StatementError
 from ..run import Run
 from ..secret import Secret
 from .base import Parameters, Session
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from ..models import ConnectionConfig
     from .network import NetworkConnector, NetworkSession
 
-__all__ = ["Pool", "PooledSession", "keep_idle"]
+__all__ = ["SAMPLES", "Pool", "PooledSession", "a_row", "keep_idle", "rows"]
+
+SAMPLES = 5
+"""Tables that a connection test tries to read at most."""
 
 _idle_seconds = 60.0
 _SALT = secrets.token_bytes(16)
@@ -199,6 +202,30 @@ def rows(session: Session, sql: str, parameters: Parameters = ()) -> list[tuple[
     with session.execute(sql, parameters, Run("catalog", tag="catalog")) as reader:
         table = reader.read_all()
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def a_row(session: Session, tables: Mapping[str, str]) -> str:
+    """Read a row of the first of ``tables`` that can be read, and say which one; a view may be broken.
+
+    Parameters
+    ----------
+    tables : mapping
+        Name for people to name in SQL, quoted.
+
+    Raises
+    ------
+    StatementError
+        None of them can be read: what the database says of the last.
+    """
+    failure: AiserError | None = None
+    for name, quoted in tables.items():
+        try:
+            found = rows(session, f"SELECT * FROM {quoted} LIMIT 1")  # noqa: S608 - quoted
+        except (NotFound, StatementError, DataError) as exc:
+            failure = exc
+            continue
+        return f"{'a row' if found else 'no row'} in {name}"
+    raise failure or StatementError("There is no table to read.")
 
 
 def _key(config: ConnectionConfig, read_only: bool) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import NotPermitted, UnknownTable, nearest
 from ..models import Column, Statistics, Table, TableRef
 from .base import Session
-from .pool import rows
+from .pool import SAMPLES, a_row, rows
 
 __all__ = [
     "columns",
@@ -105,7 +105,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_SHOWN}""" 
 _READABLE = f"""
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE {_SHOWN} AND c.relkind <> 'f' AND has_table_privilege(c.oid, 'SELECT')
-ORDER BY c.relkind = 'v', 1, 2 LIMIT 1"""  # noqa: S608 - constants
+ORDER BY c.relkind = 'v', 1, 2 LIMIT {SAMPLES}"""  # noqa: S608 - constants
 
 
 def quoted_identifier(name: str) -> str:
@@ -194,11 +194,15 @@ def rights(session: Session) -> str:
 
 
 def sample(session: Session) -> str:
-    """Read one row of the first table that may be read."""
+    """Read one row of a table that may be read."""
     found = rows(session, _READABLE)
     if not found:
         rows(session, "SELECT 1")
         return "no table to read; SELECT 1 answered"
-    schema, name = found[0]
-    row = rows(session, f"SELECT * FROM {quoted_identifier(schema)}.{quoted_identifier(name)} LIMIT 1")  # noqa: S608
-    return f"{'a row' if row else 'no row'} in {schema}.{name}"
+    return a_row(
+        session,
+        {
+            f"{schema}.{name}": f"{quoted_identifier(schema)}.{quoted_identifier(name)}"
+            for schema, name in found
+        },
+    )

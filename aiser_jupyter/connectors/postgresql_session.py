@@ -30,7 +30,7 @@ from . import postgresql_wire as wire
 from .arrow_types import SOURCE_TYPE
 from .base import Parameters
 from .dbapi import no_rows
-from .network import STOP_SECONDS, NetworkSession
+from .network import PATIENCE, STOP_SECONDS, NetworkSession
 from .postgresql_errors import fields_of, translated
 from .postgresql_parameters import Statement, encoded, numbered
 from .postgresql_rows import Reader, arrays_of, settle
@@ -195,8 +195,8 @@ class PostgreSQLSession(NetworkSession):
                 values = f"{count:,} {what} value{'s' if count > 1 else ''}"
                 keep = f'CAST("{field.name}" AS text) keeps them.'
                 run.emit(Notice("lossy_type", f"Column {field.name!r}: {values} shown as NULL. {keep}"))
-        if reader.told:
-            run.emit(Notice("lossy_type", f"Column {field.name!r} {reader.told}"))
+            if reader.told:
+                run.emit(Notice("lossy_type", f"Column {field.name!r} {reader.told}"))
 
     def _blocks(self, columns: int) -> Generator[wire.Block]:
         """Yield rows until the server is ready again."""
@@ -341,9 +341,14 @@ class PostgreSQLSession(NetworkSession):
                 pass
 
     def _ask_to_stop(self) -> None:
-        with self._asking:
-            if not self._idle.is_set():
+        """Ask, and once more where the first request came before its statement."""
+        for _ in range(2):
+            with self._asking:
+                if self._idle.is_set():
+                    return
                 self._request_stop()
+            if self._idle.wait(PATIENCE):
+                return
 
     def _request_stop(self) -> None:
         key = bytes(self._core._backend_key_data or b"")

@@ -166,10 +166,11 @@ def test_a_late_result_is_dropped(
 
 
 INTERRUPTED = """
-import sys, threading, time
+import signal, sys, threading, time
 from aiser_jupyter.errors import QueryCancelled
 from aiser_jupyter.execution.executor import Executor
 from aiser_jupyter.run import Run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without
 executor, run, stop = Executor(2, 2), Run("r", timeout=60), threading.Event()
 def listens():
     with run.on_cancel(stop.set):
