@@ -172,7 +172,8 @@ def to_polars(table: pa.Table) -> pl.DataFrame:
     """Return an Arrow table as a Polars DataFrame.
 
     UUID and JSON become text; an interval becomes a struct of months, days and nanoseconds; a decimal past
-    38 digits becomes text where a value needs them; a timestamp with an offset for a zone becomes UTC.
+    38 digits becomes text where a value needs them; a timestamp with an offset for a zone becomes UTC. The
+    same holds inside lists, structs and maps, where every decimal of more than 38 digits becomes text.
     Repeated column names are numbered, see `unique_names`.
 
     Raises
@@ -319,9 +320,53 @@ def _for_polars(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         return _narrow_decimal(column)
     if pa.types.is_timestamp(kind) and kind.tz and kind.tz[0] in "+-":
         return column.cast(pa.timestamp(kind.unit, "UTC"))
-    if pa.types.is_interval(kind):
-        return pa.chunked_array([_interval_struct(column)])
+    if (held := _held_by_polars(kind)) != kind:
+        return pa.chunked_array([pa.array([_held(value, kind) for value in column.to_pylist()], held)])
     return column
+
+
+def _held_by_polars(kind: Any) -> Any:
+    """The type that Polars has for ``kind`` inside a list, struct or map; ``kind`` itself where it has it."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_held_by_polars(field.type)) for field in kind])
+    if pa.types.is_map(kind):
+        parts = [field.with_type(_held_by_polars(field.type)) for field in (kind.key_field, kind.item_field)]
+        return pa.map_(*parts)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        item = kind.value_field.with_type(_held_by_polars(kind.value_type))
+        if pa.types.is_fixed_size_list(kind):
+            return pa.list_(item, kind.list_size)
+        return pa.list_(item) if pa.types.is_list(kind) else pa.large_list(item)
+    if pa.types.is_interval(kind):
+        return pa.struct([("months", pa.int32()), ("days", pa.int32()), ("nanoseconds", pa.int64())])
+    return pa.string() if pa.types.is_decimal256(kind) or _is_extended_text(kind) else kind
+
+
+def _held(value: Any, kind: Any) -> Any:
+    """A value of ``kind`` as one of the type that Polars has for it."""
+    import pyarrow as pa
+
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        return {field.name: _held(value[field.name], field.type) for field in kind}
+    if pa.types.is_map(kind):
+        return [(_held(key, kind.key_type), _held(item, kind.item_type)) for key, item in value]
+    if isinstance(value, list):
+        return [_held(item, kind.value_type) for item in value]
+    if pa.types.is_interval(kind):
+        return dict(zip(("months", "days", "nanoseconds"), value, strict=True))
+    if pa.types.is_decimal256(kind):
+        return f"{value:f}"
+    return str(value) if _is_extended_text(kind) else value
+
+
+def _is_extended_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name in ("arrow.uuid", "arrow.json")
 
 
 def _narrow_integer(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -343,12 +388,3 @@ def _narrow_decimal(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         return column.cast(pa.decimal128(38, min(column.type.scale, 38)))
     except pa.ArrowInvalid:
         return column.cast(pa.string())
-
-
-def _interval_struct(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    import pyarrow as pa
-
-    parts = [("months", pa.int32()), ("days", pa.int32()), ("nanoseconds", pa.int64())]
-    names = [name for name, _ in parts]
-    values = [value and dict(zip(names, value, strict=True)) for value in column.to_pylist()]
-    return pa.array(values, pa.struct(parts))

@@ -20,7 +20,14 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AiserError, DataError, NotFound, QueueFull, StatementError
+from ..errors import (
+    AiserError,
+    ConnectError,
+    DeadlineExceeded,
+    QueryCancelled,
+    QueueFull,
+    StatementError,
+)
 from ..run import Run
 from ..secret import Secret
 from .base import Parameters, Session
@@ -214,14 +221,16 @@ def a_row(session: Session, tables: Mapping[str, str]) -> str:
 
     Raises
     ------
-    StatementError
-        None of them can be read: what the database says of the last.
+    AiserError
+        None of them can be read: what the database says of the last. Or the session ended.
     """
     failure: AiserError | None = None
     for name, quoted in tables.items():
         try:
             found = rows(session, f"SELECT * FROM {quoted} LIMIT 1")  # noqa: S608 - quoted
-        except (NotFound, StatementError, DataError) as exc:
+        except (ConnectError, QueryCancelled, DeadlineExceeded):
+            raise
+        except AiserError as exc:
             failure = exc
             continue
         return f"{'a row' if found else 'no row'} in {name}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._version import __version__
-from ..models import Availability, Identity
+from ..models import Availability, HistoryEntry, Identity
 from .once import once
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from ..store.database import Store, StoreState
     from .catalog import CatalogService
     from .connections import ConnectionService
+    from .failures import FailureLog
     from .health import HealthService
     from .queries import QueryService
+    from .statistics import StatisticsService
 
 __all__ = ["Health", "Services", "build", "os_identity"]
 
@@ -57,11 +59,18 @@ class Services:
         Read from the configuration files by default.
     identity : Identity, optional
         The operating system's user by default.
+
+    Attributes
+    ----------
+    on_end : list of callable
+        Each receives the last row of a run of this process and what it failed with, from any thread. It must
+        not raise and must not block.
     """
 
     def __init__(self, settings: Settings | None = None, identity: Identity | None = None) -> None:
         self._given = settings
         self.identity = identity or os_identity()
+        self.on_end: list[Callable[[HistoryEntry, BaseException | None], None]] = []
 
     @once
     def settings(self) -> Settings:
@@ -111,6 +120,18 @@ class Services:
         from .health import HealthService
 
         return HealthService(self)
+
+    @once
+    def statistics(self) -> StatisticsService:
+        from .statistics import StatisticsService
+
+        return StatisticsService(self)
+
+    @once
+    def failures(self) -> FailureLog:
+        from .failures import FailureLog
+
+        return FailureLog(self.store.folder)
 
     def health(self) -> Health:
         """Look at the store and at every engine, now."""

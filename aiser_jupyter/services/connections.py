@@ -27,12 +27,14 @@ class ConnectionService:
     """Lists, saves, changes, tests and removes connections of one identity."""
 
     def __init__(self, services: Services) -> None:
+        from ..connectors.hosts import allow_hosts
         from ..connectors.pool import keep_idle
         from ..connectors.tls import allow_insecure
         from ..store.connections import ConnectionRecords
         from ..store.keys import keys_of
 
         settings = services.settings
+        allow_hosts(settings.connections)
         allow_insecure(settings.connections)
         keep_idle(settings.connections.idle_seconds)
         self._services = services
@@ -76,6 +78,13 @@ class ConnectionService:
             raise ConfigError(f"{name} cannot be used: {found.problem}")
         return found
 
+    def with_id(self, id: str) -> Connection:
+        """Return the connection of an id, one that cannot be used too. Raises `UnknownConnection`."""
+        found = next((known for known in self.list() if known.id == id), None)
+        if found is None:  # in words that are the same for another person's, and for none at all
+            raise UnknownConnection("There is no such connection.", hint="It may have been removed.")
+        return found
+
     def _find(self, name: str) -> Connection | None:
         from ..sources import listed
 
@@ -91,6 +100,37 @@ class ConnectionService:
         from ..connectors.registry import connector
 
         return connector(type)
+
+    def kinds(self) -> Sequence[Connector]:
+        """Return the connectors that a connection can be written down for, by type."""
+        from ..connectors.registry import connectors
+
+        fields = {kind: {field.kind for field in kind.fields} for kind in connectors().values()}
+        return [kind for kind, used in fields.items() if "object" not in used]
+
+    def draft(self, name: str, type: str, values: Mapping[str, Any], url: str = "") -> ConnectionConfig:
+        """Return the checked fields of a connection that is not saved yet.
+
+        Parameters
+        ----------
+        type : str
+            A connector's, or another word for it; "" where there is a ``url``.
+        url : str
+            Is taken apart into fields; those in ``values`` are stronger.
+
+        Raises
+        ------
+        ConfigError
+        """
+        from ..sources.values import checked, kind_of, type_of
+
+        if url:
+            read = self.parse_url(url, name)
+            if type and type_of(type) != read.type:
+                raise ConfigError(f"The URL is of type {read.type}, not {type[:40]!r}.")
+            type, values = read.type, {**read.values, **values}
+        kind = kind_of(type_of(type))
+        return ConnectionConfig(kind.type, name, checked(kind, values))
 
     def same(self, config: ConnectionConfig) -> Connection | None:
         """Return the saved connection of this name if it differs in its secrets at most; else None."""
@@ -143,24 +183,32 @@ class ConnectionService:
         ConfigError
             Nothing is changed.
         """
+        config = self._changed(name, values, new_name)
+        self._require_working(config)
+        kind, wanted = self.kind(config.type), config.values
+        kept = {field for field in kind.secret_fields & wanted.keys() if field not in values}
+        saved = {field: value for field, value in wanted.items() if field not in kept}
+        gone = {field: None for field in kind.secret_fields if field in values and field not in wanted}
+        destination = kind.destination(wanted)
+        config = ConnectionConfig(config.type, config.name, {**saved, **gone})
+        return self._records.change(self._owner, name, config, destination, kind.secret_fields)
+
+    def _changed(self, name: str, values: Mapping[str, Any], new_name: str = "") -> ConnectionConfig:
+        """Return a saved connection as it would be with ``values``. Raises as `change`."""
+        from ..sources.values import checked
+
         known = self.get(name)
         if known.source != "store":
             raise ConfigError(f"{name} is not yours to change: it comes from the {_origin(known)}.")
         kind = self.kind(known.type)
-        wanted = kind.validate({**known.config.values, **values})
-        destination = kind.destination(wanted)
+        wanted = checked(kind, {**known.config.values, **values})
         kept = {field for field in kind.secret_fields & wanted.keys() if field not in values}
-        if kept and destination != kind.destination(known.config.values):
+        if kept and kind.destination(wanted) != kind.destination(known.config.values):
             raise ConfigError(
                 f"{name} would lead somewhere else: give the secret again ({', '.join(sorted(kept))}).",
                 hint="A saved secret is sent only to where it was saved for.",
             )
-        config = ConnectionConfig(known.type, new_name or name, wanted)
-        self._require_working(config)
-        saved = {field: value for field, value in wanted.items() if field not in kept}
-        gone = {field: None for field in kind.secret_fields if field in values and field not in wanted}
-        config = ConnectionConfig(known.type, config.name, {**saved, **gone})
-        return self._records.change(self._owner, name, config, destination, kind.secret_fields)
+        return ConnectionConfig(known.type, new_name or name, wanted)
 
     def delete(self, name: str) -> None:
         """Forget a saved connection, or an object of the notebook.
@@ -221,6 +269,18 @@ class ConnectionService:
     def test(self, name: str) -> tuple[Check, ...]:
         """Try a connection step by step; a failed step ends the test, and is a `Check`, not an error."""
         return self._checks(self.get(name).config)
+
+    def try_out(self, config: ConnectionConfig) -> tuple[Check, ...]:
+        """Try a connection that is not saved, step by step, as `test` does. Raises `ConfigError`."""
+        return self._checks(config)
+
+    def try_change(self, name: str, values: Mapping[str, Any]) -> tuple[ConnectionConfig, tuple[Check, ...]]:
+        """Try a connection with some fields changed; nothing is saved. Raises as `change`.
+
+        Without a change any connection is tried, the administrator's too.
+        """
+        config = self._changed(name, values) if values else self.get(name).config
+        return config, self._checks(config)
 
     def parse_url(self, url: str, alias: str) -> ConnectionConfig:
         """Read a URL such as ``duckdb:///shop.duckdb`` into allow-listed fields; it is never passed on.

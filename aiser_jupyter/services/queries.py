@@ -125,7 +125,7 @@ class QueryService:
             cell=query.cell,
             pid=os.getpid(),
         )
-        record = Record(self._history, entry, emit)
+        record = Record(self._history, entry, emit, self._ended)
         tag = f"user={entry.user} cell={query.cell or '-'} run={entry.id[:12]}"
         run = Run(entry.id, timeout=timeout or None, emit=record.hear, watch=watch, tag=tag)
         try:
@@ -352,6 +352,13 @@ class QueryService:
             truncated=found.truncated,
             notices=(*run.notices, *self._new_problem()),
         )
+
+    def _ended(self, entry: HistoryEntry, error: BaseException | None) -> None:
+        """Called once a run, from any thread: keep a failure, and tell who watches."""
+        if error is not None:
+            self._services.failures.write(entry, error)
+        for hear in self._services.on_end:
+            hear(entry, error)
 
     def _new_problem(self) -> tuple[Notice, ...]:
         """Return what the history has to complain of, once: a query goes on without it."""

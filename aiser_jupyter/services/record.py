@@ -29,14 +29,21 @@ class Record:
         As much as is known before the run is planned.
     emit : callable, optional
         Receives every event of the run after the record has heard it.
+    ended : callable, optional
+        Receives the last row of the run and what it failed with, once, from any thread. It must not raise.
     """
 
     def __init__(
-        self, history: History, entry: HistoryEntry, emit: Callable[[Event], None] | None = None
+        self,
+        history: History,
+        entry: HistoryEntry,
+        emit: Callable[[Event], None] | None = None,
+        ended: Callable[[HistoryEntry, BaseException | None], None] | None = None,
     ) -> None:
         self._history = history
         self._entry = entry
         self._emit = emit
+        self._ended = ended
         self._lock = Lock()
         self._claimed = False
 
@@ -65,22 +72,24 @@ class Record:
         if not self._claim():
             return False
         self.learn(cached=cached)
-        self.retime(result)
+        entry = self.retime(result)
+        if self._ended is not None:
+            self._ended(entry, None)
         return True
 
-    def retime(self, result: QueryResult) -> None:
-        """Write the figures again, after the result was converted."""
-        self._history.finish(
-            replace(
-                self._entry,
-                state=RunState.DONE,
-                timings=result.timings,
-                seconds=result.timings.total,
-                rows=result.row_count,
-                bytes=result.table.nbytes,
-                truncated=bool(result.truncated),
-            )
+    def retime(self, result: QueryResult) -> HistoryEntry:
+        """Write the figures, and again after the result was converted; return the row."""
+        entry = replace(
+            self._entry,
+            state=RunState.DONE,
+            timings=result.timings,
+            seconds=result.timings.total,
+            rows=result.row_count,
+            bytes=result.table.nbytes,
+            truncated=bool(result.truncated),
         )
+        self._history.finish(entry)
+        return entry
 
     def failed(self, run: Run, exc: BaseException) -> None:
         """Write why the run ended."""
@@ -90,16 +99,17 @@ class Record:
             return
         timings = Timings(**run.watch.stop())
         cancelled = isinstance(exc, QueryCancelled)
-        self._history.finish(
-            replace(
-                self._entry,
-                state=RunState.CANCELLED if cancelled else RunState.FAILED,
-                timings=timings,
-                seconds=timings.total,
-                error_code=getattr(exc, "code", "internal"),
-                error=redact(str(getattr(exc, "message", exc)))[:2000],
-            )
+        entry = replace(
+            self._entry,
+            state=RunState.CANCELLED if cancelled else RunState.FAILED,
+            timings=timings,
+            seconds=timings.total,
+            error_code=getattr(exc, "code", "internal"),
+            error=redact(str(getattr(exc, "message", exc)))[:2000],
         )
+        self._history.finish(entry)
+        if self._ended is not None:
+            self._ended(entry, exc)
 
     def _claim(self) -> bool:
         """Return True to the first caller only."""

@@ -204,7 +204,8 @@ class History:
         beaten = looked = time.monotonic()
         while True:
             with self._wake:
-                due = max(0.0, looked + LOOK_SECONDS - time.monotonic()) if self._running else None
+                next_look = min(looked + LOOK_SECONDS, beaten + BEAT_SECONDS)
+                due = max(0.0, next_look - time.monotonic()) if self._running else None
                 self._wake.wait_for(lambda: self._pending or self._thread is not me, due)
                 if not self._pending and self._thread is not me:
                     return

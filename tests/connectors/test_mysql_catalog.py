@@ -106,7 +106,7 @@ def test_names_are_quoted(shop: MariaDB, session: Any, name: str) -> None:
 
 def test_rights_are_counted_and_too_many_named(shop: MariaDB, session: Any) -> None:
     assert KIND.rights(session) == "3 tables and views"
-    assert KIND.sample(session) == "a row of store.big"
+    assert KIND.sample(session) == "no row in store.big"
     shop.admin("CREATE OR REPLACE USER gil@'%' IDENTIFIED BY 'secret'")
     with session_of(shop, username="gil", password="secret", database=None) as opened:
         with pytest.raises(NotPermitted) as caught:

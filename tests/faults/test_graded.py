@@ -169,7 +169,7 @@ def test_a_server_that_dies_at_the_sample(target: Target, proxy: Proxy) -> None:
 
 def test_a_broken_view_does_not_fail_the_test(target: Target) -> None:
     """The sample goes on to what can be read."""
-    database, user = target.server.database, target.server.user
+    database = target.server.database
     for statement in (
         "CREATE TABLE to_be_gone (n int)",
         "INSERT INTO to_be_gone VALUES (0)",
@@ -181,10 +181,10 @@ def test_a_broken_view_does_not_fail_the_test(target: Target) -> None:
         if target.config().type == "mysql":  # it lets a view without its table stand, and lists it first
             target.admin("DROP TABLE to_be_gone", database)
         else:
-            target.admin(f"GRANT SELECT ON a_broken_view, a_view TO {user}", database)
+            target.admin("GRANT SELECT ON a_broken_view, a_view TO carol", database)
         checks = target.graded(target.config())
         assert [check for check in checks if not check.ok] == []
-        assert "a_view" in checks[-1].message
+        assert checks[-1].message.startswith("a row in ")
     finally:
         for view in ("a_broken_view", "a_view"):
             target.admin(f"DROP VIEW {view}", database)

@@ -37,6 +37,7 @@ def test_a_run_of_another_process_is_stopped(open_services: Callable[..., Servic
     with pytest.raises(QueryCancelled):
         submission.wait()
     assert time.monotonic() - began < 10
+    kernel.queries.flush()
     (entry,) = panel.queries.history(1)
     assert (entry.id, entry.state) == (submission.id, RunState.CANCELLED)
 
