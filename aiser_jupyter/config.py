@@ -16,7 +16,6 @@ environment. Limits that a person must not be able to lift belong to the operati
 
 from __future__ import annotations
 
-import math
 import os
 import resource
 import tomllib
@@ -25,11 +24,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode
+from traitlets import Bool, Enum, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from .errors import ConfigError, nearest
+from .traits import Count, Number
 
 __all__ = [
     "PARTS",
@@ -38,6 +38,7 @@ __all__ = [
     "AiserDuckDB",
     "AiserLimits",
     "AiserPreferences",
+    "AiserResults",
     "AiserRouter",
     "AiserStore",
     "Setting",
@@ -71,24 +72,6 @@ def machine_memory() -> int:
     return total
 
 
-class Count(Int[int, Any]):
-    """A whole number; ``true`` is none."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        if isinstance(value, bool):
-            self.error(obj, value)
-        return super().validate(obj, value)
-
-
-class Number(Float[float, Any]):
-    """A finite number; ``true`` is none."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
-            self.error(obj, value)
-        return super().validate(obj, value)
-
-
 class AiserPreferences(Configurable):
     """What a person may choose for themselves."""
 
@@ -117,6 +100,9 @@ class AiserLimits(Configurable):
 
     workers = Count(64, min=1, help="Queries that run at the same time.").tag(config=True)
     queue = Count(200, min=0, help="Queries that may wait for a worker.").tag(config=True)
+    user_running = Count(8, min=1, help="Queries of one person that a server runs at the same time.").tag(
+        config=True
+    )
     display_bytes = Count(
         512 * MIB, min=1, help="Bytes of Arrow fetched for display; the rest is cut and said so."
     ).tag(config=True)
@@ -153,6 +139,10 @@ class AiserDuckDB(Configurable):
 class AiserConnections(Configurable):
     """Databases that are reached over a network. Policy."""
 
+    allowed_hosts = List(
+        Unicode(),
+        help="Hosts that connections may lead to: names with *, addresses, 10.0.0.0/8; empty is any.",
+    ).tag(config=True)
     insecure_hosts = List(
         Unicode(), help="Hosts, besides this machine, that may be reached without TLS."
     ).tag(config=True)
@@ -180,6 +170,21 @@ class AiserCache(Configurable):
 
     max_bytes = Count(256 * MIB, min=0, help="Bytes of results kept; 0 keeps none.").tag(config=True)
     max_result_bytes = Count(64 * MIB, min=0, help="Larger results are not kept.").tag(config=True)
+
+
+class AiserResults(Configurable):
+    """Results that a server keeps to be read page by page. Policy."""
+
+    seconds = Number(900.0, min=0, help="Seconds a result is kept after it was made.").tag(config=True)
+    memory_bytes = Count(256 * MIB, min=0, help="Bytes of results kept in memory; more goes to disk.").tag(
+        config=True
+    )
+    disk_bytes = Count(
+        4 * GIB, min=0, help="Bytes of results kept on disk; then the oldest are given up."
+    ).tag(config=True)
+    directory = Unicode("", help="Folder for results on disk; empty is the system's temporary folder.").tag(
+        config=True
+    )
 
 
 class AiserStore(Configurable):
@@ -242,6 +247,7 @@ PARTS: tuple[type[Configurable], ...] = (
     AiserConnections,
     AiserRouter,
     AiserCache,
+    AiserResults,
     AiserStore,
 )
 
@@ -275,6 +281,7 @@ class Settings:
             self.connections = AiserConnections(config=config)
             self.router = AiserRouter(config=config)
             self.cache = AiserCache(config=config)
+            self.results = AiserResults(config=config)
             self.store = AiserStore(config=config)
         except TraitError as exc:
             read = [str(path) for path in sources()]

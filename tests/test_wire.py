@@ -21,11 +21,14 @@ from aiser_jupyter.models import (
     Notice,
     Route,
     RunState,
+    StatementKind,
     Statistics,
     Table,
+    TableRef,
     Timings,
 )
 from aiser_jupyter.result import QueryResult
+from aiser_jupyter.sql import Statement
 
 ROUTE = Route(
     "duckdb",
@@ -37,10 +40,18 @@ ROUTE = Route(
 )
 
 
+STATEMENT = Statement("SELECT 1", "duckdb", StatementKind.READ, (TableRef("orders", "shop"),))
+
+
 def cells(array) -> list:
     """The cells of one column, after a round trip through JSON text."""
-    page = wire.result_json(QueryResult("1", pa.table({"x": array}), ROUTE))
-    return [row[0] for row in json.loads(json.dumps(page, allow_nan=False))["data"]]
+    return [row[0] for row in page_of(pa.table({"x": array}))["data"]]
+
+
+def page_of(table, start=0, count=None, **said) -> dict:
+    """A page of a result, after a round trip through JSON text."""
+    head = wire.head_json(QueryResult("1", table, ROUTE, **said), start, statement=STATEMENT)
+    return json.loads(b"".join(wire.json_chunks(head, table.slice(start, count))))
 
 
 def test_numbers_stay_numbers_where_javascript_holds_them():
@@ -85,7 +96,7 @@ def test_every_integer_survives_a_reader_with_doubles(values):
 
 def test_a_page_has_its_rows_and_the_count_of_the_whole():
     table = pa.Table.from_arrays([pa.array(range(10)), pa.array(range(10))], names=["n", "n"])
-    page = wire.result_json(QueryResult("1", table, ROUTE, Timings(plan=0.25, execute=0.5)), 8, 5)
+    page = page_of(table, 8, 5, timings=Timings(plan=0.25, execute=0.5))
     assert page["data"] == [[8, 8], [9, 9]]
     assert (page["row_count"], page["start"]) == (10, 8)
     assert page["columns"] == [{"name": "n", "type": "int64"}] * 2
@@ -95,20 +106,19 @@ def test_a_page_has_its_rows_and_the_count_of_the_whole():
         "engine": "spark",
         "feasible": False,
         "reason": "not installed",
+        "overridable": False,
+        "plan": [],
         "estimate": None,
     }
 
 
 def test_a_result_without_columns_or_rows_is_a_page():
-    assert wire.result_json(QueryResult("1", pa.table({}), ROUTE))["data"] == []
-    assert wire.result_json(QueryResult("1", pa.table({"a": [1]}), ROUTE), 5)["data"] == []
+    assert page_of(pa.table({}))["data"] == []
+    assert page_of(pa.table({"a": [1]}), 5)["data"] == []
 
 
 def test_what_was_cut_or_lossy_is_told():
-    result = QueryResult(
-        "1", pa.table({"a": [1]}), ROUTE, truncated="Only 1 row.", notices=(Notice("lossy", "A cut."),)
-    )
-    page = wire.result_json(result)
+    page = page_of(pa.table({"a": [1]}), truncated="Only 1 row.", notices=(Notice("lossy", "A cut."),))
     assert (page["truncated"], page["truncated_reason"]) == (True, "Only 1 row.")
     assert page["notices"] == [{"code": "lossy", "message": "A cut."}]
 
@@ -118,9 +128,16 @@ def test_a_table_without_asked_columns_says_so():
     shown = wire.table_json(table)
     assert (shown["rows"], shown["bytes"], shown["source"]) == (3, 240, "DataFrame")
     assert shown["columns"] is None
-    table = Table("orders", columns=(Column("id", "BIGINT", nullable=False),))
+    table = Table("orders", columns=(Column("id", "BIGINT", nullable=False, primary_key=True),))
     assert wire.table_json(table)["columns"] == [
-        {"name": "id", "type": "BIGINT", "nullable": False, "comment": None}
+        {
+            "name": "id",
+            "type": "BIGINT",
+            "nullable": False,
+            "comment": None,
+            "primary_key": True,
+            "references": "",
+        }
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from aiser_jupyter.errors import QueryFailed, QueueFull, ResultTooLarge, StoreError
+from aiser_jupyter.errors import AuthenticationFailed, QueryFailed, QueueFull, ResultTooLarge, StoreError
 from aiser_jupyter.server.handlers.base import AiserHandler
 
 OURS = {
@@ -25,6 +25,8 @@ class Failing(AiserHandler):
     async def get(self, name: str) -> None:
         if name == "http":
             raise web.HTTPError(415, "JSON only.")
+        if name == "refused":
+            raise AuthenticationFailed("The database refused ann.")
         if name in OURS:
             await self.blocking(self.fail, OURS[name])
         raise RuntimeError("the password is hunter2")
@@ -57,6 +59,11 @@ async def test_an_error_has_its_status_code_and_hint(fetch, name):
         "error_code": OURS[name].code,
         "hint": OURS[name].hint,
     }
+
+
+async def test_a_login_that_a_database_refuses_is_not_a_login_to_this_server(fetch):
+    response = await fetch("refused")
+    assert (response.code, json.loads(response.body)["error_code"]) == (502, "authentication")
 
 
 async def test_an_error_of_http_has_the_same_shape(fetch):

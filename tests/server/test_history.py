@@ -48,6 +48,11 @@ async def test_a_limit_that_is_none_is_refused_with_a_hint(jp_fetch, limit):
     assert body["hint"] == "Give a whole number from 1 to 1000."
 
 
+async def test_a_search_is_held_to_its_length_before_it_is_trimmed(api):
+    assert (await api("GET", f"/data/query/history?search={'%20' * 1000}")).status == 200
+    assert (await api("GET", f"/data/query/history?search={'%20' * 1001}")).status == 400
+
+
 async def test_a_path_that_is_not_there_is_404(jp_fetch):
     with pytest.raises(HTTPClientError) as refused:
         await jp_fetch("aiser", "data", "query", "histories")

@@ -1,8 +1,7 @@
-"""Kept results: for their owner only, for a while only, under a bound, and never a file that somebody finds."""
+"""Kept results: for their owner only, for a while only, under a bound, and never a file to be found."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from aiser_jupyter.config import AiserResults
 from aiser_jupyter.errors import DiskFull, NotFound
 from aiser_jupyter.models import Identity, Route
 from aiser_jupyter.result import QueryResult
-from aiser_jupyter.services.results import ResultStore
+from aiser_jupyter.services.results import EACH, ResultStore
 
 ANN, BOB = Identity("ann", "configured"), Identity("bob", "configured")
 KIB = 1024
@@ -33,13 +32,10 @@ def result(id: str, bytes: int = 8 * KIB) -> QueryResult:
     return QueryResult(id, pa.table({"n": pa.array(range(bytes // 8))}), Route("duckdb", "files"))
 
 
-def open_files(pid: int | str = "self") -> int:
-    """Files that a process maps or holds open without a name."""
-    maps = Path(f"/proc/{pid}/maps").read_text()
-    held = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
-    return sum(
-        "(deleted)" in text for text in (*maps.splitlines(), *held) if "aiser-" in text or "/#" in text
-    )
+def nameless(folder: Path, pid: int | str = "self") -> int:
+    """Files of a folder that a process maps, and that have no name any more."""
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return sum(f"{folder}/" in line and line.endswith("(deleted)") for line in maps)
 
 
 def test_a_result_is_read_by_its_owner_and_by_nobody_else(tmp_path):
@@ -86,6 +82,24 @@ def test_the_oldest_go_to_disk_and_say_the_same(tmp_path):
         store.get(ANN, "3")
 
 
+def test_the_largest_leave_memory_first(tmp_path):
+    store = ResultStore(settings(tmp_path, memory_bytes=20 * KIB))
+    for number, size in enumerate((2, 12, 2, 10)):
+        store.put(ANN, result(str(number), size * KIB))
+    assert [store.get(ANN, str(number)).on_disk for number in range(4)] == [False, True, False, False]
+
+
+def test_one_person_has_so_many_at_most_and_takes_none_from_another(tmp_path):
+    store = ResultStore(settings(tmp_path))
+    store.put(BOB, result("bob", 8))
+    for number in range(EACH + 5):
+        store.put(ANN, result(str(number), 8))
+    assert store.get(BOB, "bob").rows == 1
+    assert store.get(ANN, "5").rows == 1
+    with pytest.raises(NotFound):
+        store.get(ANN, "4")
+
+
 def test_a_result_larger_than_memory_goes_straight_to_disk_and_none_larger_than_that(tmp_path):
     store = ResultStore(settings(tmp_path, memory_bytes=4 * KIB, disk_bytes=20 * KIB))
     assert store.put(ANN, result("1")).on_disk
@@ -111,17 +125,16 @@ def test_a_folder_that_takes_nothing_is_said_and_the_rest_goes_on(tmp_path):
 
 
 def test_the_disk_is_given_back_when_the_rows_are(tmp_path):
-    before = open_files()
     store = ResultStore(settings(tmp_path, memory_bytes=0))
     for number in range(5):
         store.put(ANN, result(str(number)))
     table = store.get(ANN, "0").result.table
-    assert open_files() == before + 5
+    assert nameless(tmp_path) == 5
     store.close()
-    assert open_files() == before + 1  # who reads it still has it
+    assert nameless(tmp_path) == 1  # who reads it still has it
     assert table.column("n")[5].as_py() == 5
     del table
-    assert open_files() == before
+    assert nameless(tmp_path) == 0
 
 
 KEEPER = """
@@ -141,7 +154,7 @@ def test_a_killed_process_leaves_nothing(tmp_path):
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"kept\n"
-        assert open_files(process.pid) == 3
+        assert nameless(tmp_path, process.pid) == 3
         assert list(tmp_path.iterdir()) == []
     finally:
         process.send_signal(signal.SIGKILL)

@@ -14,6 +14,8 @@ __all__ = ["EnginesHandler"]
 class EnginesHandler(AiserHandler):
     """GET: which engines there are, and whether they can be used."""
 
+    auth_resource = "aiser:monitor"
+
     @web.authenticated
     @authorized
     async def get(self) -> None:
