@@ -152,10 +152,12 @@ def _dates() -> Iterator[Case]:
         yield date(text, None, "my", lossy=ZERO)
 
 
-def _timestamps() -> Iterator[Case]:
-    def moment(text: str, value: Any, arrow: str = TS, **databases: Any) -> Case:
-        return case(f"timestamp {text}", value, f"'{text}'", arrow, **databases)
+def _moment(text: str, value: Any, arrow: str = TS, **databases: Any) -> Case:
+    return case(f"timestamp {text}", value, f"'{text}'", arrow, **databases)
 
+
+def _timestamps() -> Iterator[Case]:
+    moment = _moment
     names = {"pg": "timestamp", "my": "datetime(6)", "duck": "timestamp"}
     for text in (
         "2024-02-29 12:34:56.789012", "1969-12-31 23:59:59.999999", "0001-01-01 00:00:00",
@@ -186,6 +188,11 @@ def _timestamps() -> Iterator[Case]:
     for text in ("0000-00-00 00:00:00", "2024-02-00 12:00:00", "0000-05-05 01:00:00"):
         yield moment(text, None, my={"type": "datetime(6)", "lossy": ZERO})
     yield moment("0000-00-00 00:00:00", None, TZ, my={"type": "timestamp null", "lossy": ZERO})
+    yield from _instants()
+
+
+def _instants() -> Iterator[Case]:
+    moment = _moment
     instant = dt.datetime(2024, 3, 31, 0, 30, 0, 123456, tzinfo=UTC)
     zones = {"pg": "timestamptz", "duck": "timestamptz"}
     yield moment("2024-03-31 02:30:00.123456+02", instant, TZ, **zones)

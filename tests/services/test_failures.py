@@ -1,4 +1,4 @@
-"""The failure log: one line a failed run, which tells no secret, cannot be forged and never stands in the way."""
+"""The failure log: one line a failed run, which tells no secret and cannot be forged."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def records(log: FailureLog) -> list[dict]:
 
 def test_every_failed_run_has_one_record_and_no_other_run_has_one(services):
     assert services.queries.run(Query("SELECT 1")).row_count == 1
+    submission = services.queries.submit(Query(ENDLESS))
+    submission.cancel()
     with pytest.raises(QueryCancelled):
-        submission = services.queries.submit(Query(ENDLESS))
-        submission.cancel()
         submission.wait()
     failing = [
         "SELEC 1",

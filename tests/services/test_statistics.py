@@ -41,7 +41,7 @@ def keep(services: Services) -> Callable[[list[HistoryEntry]], None]:
 
 def made(services: Services, count: int, days: int = 7) -> list[HistoryEntry]:
     """Runs of these days, the same at every call, with one of each kind of end."""
-    chance = random.Random(5)  # noqa: S311
+    chance = random.Random(5)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     states = [RunState.DONE] * 16 + [RunState.FAILED] * 2 + [RunState.CANCELLED, RunState.LOST]
     found = []
