@@ -40,29 +40,26 @@ WITH runs AS MATERIALIZED (
     SELECT started_at, connection, state, engine, cached, seconds, rows, bytes, error_code, error
     FROM history WHERE user = ? AND started_at >= ? ORDER BY started_at DESC, id DESC LIMIT ?
 )"""
-_LOAD = """, ranked AS (
-    SELECT {name} AS name, seconds,
-        row_number() OVER (PARTITION BY {name} ORDER BY seconds) AS place,
-        count(*) OVER (PARTITION BY {name}) AS size
-    FROM runs WHERE state = 'done' AND NOT cached AND seconds IS NOT NULL
-), spread AS (
-    SELECT name,
-        max(CASE WHEN place = (size + 1) / 2 THEN seconds END) AS median,
-        max(CASE WHEN place = (size * 95 + 99) / 100 THEN seconds END) AS p95
-    FROM ranked GROUP BY name
-), counted AS (
+_LOAD = """, counted AS (
     SELECT {name} AS name, count(*) AS runs, sum(state = 'done') AS done, sum(state = 'failed') AS failed,
         sum(state = 'cancelled') AS cancelled, sum(cached) AS cached,
-        coalesce(sum(rows), 0) AS rows, coalesce(sum(bytes), 0) AS bytes
+        coalesce(sum(rows), 0) AS rows, coalesce(sum(bytes), 0) AS bytes,
+        sum(state = 'done' AND NOT cached AND seconds IS NOT NULL) AS timed
     FROM runs GROUP BY {name}
+), ranked AS (
+    SELECT {name} AS name, seconds, row_number() OVER (PARTITION BY {name} ORDER BY seconds) AS place
+    FROM runs WHERE state = 'done' AND NOT cached AND seconds IS NOT NULL
 )
-SELECT name, runs, done, failed, cancelled, cached, rows, bytes, median, p95
-FROM counted LEFT JOIN spread USING (name) ORDER BY runs DESC, name LIMIT ?"""
+SELECT name, runs, done, failed, cancelled, cached, rows, bytes,
+    max(CASE WHEN place = (timed + 1) / 2 THEN ranked.seconds END),
+    max(CASE WHEN place = (timed * 95 + 99) / 100 THEN ranked.seconds END)
+FROM counted LEFT JOIN ranked USING (name) GROUP BY name ORDER BY runs DESC, name LIMIT ?"""
 _ERRORS = """
 SELECT error_code, count(*), max(started_at), error  -- SQLite takes the error of the row with the maximum
 FROM runs WHERE state = 'failed' GROUP BY error_code ORDER BY 2 DESC, 1 LIMIT ?"""
 _DAYS = """
 SELECT substr(started_at, 1, 10), count(*), sum(state = 'failed') FROM runs GROUP BY 1"""
+_MORE = "SELECT 1 FROM history WHERE user = ? AND started_at >= ? LIMIT 1 OFFSET ?"
 _SLOWEST = """WHERE user = ? AND started_at >= ? AND state = 'done' AND NOT cached AND seconds IS NOT NULL
 ORDER BY seconds DESC, id LIMIT ?"""
 
@@ -142,10 +139,13 @@ class StatisticsService:
     Parameters
     ----------
     services : Services
+    runs : int
+        Newest runs that are looked at.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, runs: int = RUNS) -> None:
         self._services = services
+        self._runs = runs
 
     def summary(self, days: int = 7, slowest: int = 10) -> Summary:
         """Return the figures of today and the days before it.
@@ -182,13 +182,13 @@ class StatisticsService:
             slowest=self._slowest(since, slowest),
         )
 
-    def _read(self, sql: str, since: datetime, *more: Any, runs: int = RUNS) -> Sequence[tuple[Any, ...]]:
-        bound = (self._services.identity.name, _text(since), runs, *more)
+    def _read(self, sql: str, since: datetime, *more: Any) -> Sequence[tuple[Any, ...]]:
+        bound = (self._services.identity.name, _text(since), self._runs, *more)
         return self._services.store.read(_RUNS + sql, bound)
 
     def _complete(self, since: datetime) -> bool:
-        counted = self._read("SELECT count(*) FROM runs", since, runs=RUNS + 1)
-        return not counted or counted[0][0] <= RUNS
+        bound = (self._services.identity.name, _text(since), self._runs)
+        return not self._services.store.read(_MORE, bound)
 
     def _load(self, name: str, since: datetime) -> tuple[Load, ...]:
         """``name`` is a column of ours, or a constant."""
