@@ -149,7 +149,7 @@ class TestCatalog:
 
     def test_columns_are_asked_for_when_a_table_is_opened(self, shown, page, screenshot):
         shown.get_by_role("button", name="orders 3 rows").click()
-        expect(shown.locator(".aiser-Column").nth(1)).to_have_text("amountDECIMAL(18,2)")
+        expect(shown.locator(".aiser-Column").nth(1)).to_have_text("amountDECIMAL(18,2)net, in euro")
         shown.get_by_role("button", name="it's/sales 2026.parquet 1.5 MiB").click()
         expect(shown).to_contain_text("The file is gone.")
         expect(shown).to_contain_text("Run the cell that writes it.")

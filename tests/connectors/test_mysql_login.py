@@ -196,13 +196,13 @@ PASSWORDS = [
 
 @pytest.mark.parametrize("password", PASSWORDS, ids=lambda text: text[:12].encode("unicode_escape").decode())
 def test_any_password_works_and_none_is_shown(mariadb: MariaDB, password: str) -> None:
-    mariadb.admin("CREATE OR REPLACE USER carol@'%%' IDENTIFIED BY %s", password)
-    with session_of(mariadb, username="carol", password=password, database=None) as session:
-        assert value(session, "CURRENT_USER()") == "carol@%"
+    mariadb.admin("CREATE OR REPLACE USER cleo@'%%' IDENTIFIED BY %s", password)
+    with session_of(mariadb, username="cleo", password=password, database=None) as session:
+        assert value(session, "CURRENT_USER()") == "cleo@%"
     with pytest.raises(AuthenticationFailed) as caught:
-        MySQLConnector().fresh(config_of(mariadb, username="carol", password=password + "!", database=None))
+        MySQLConnector().fresh(config_of(mariadb, username="cleo", password=password + "!", database=None))
     shown = _verbose(caught.value)
-    assert "carol" in shown
+    assert "cleo" in shown
     if len(password) > 8:
         for written in (password, repr(password)[1:-1], repr(password.encode())[2:-1]):
             assert written not in shown

@@ -66,7 +66,7 @@ MARIADB = Words(
     running="SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'carol' AND COMMAND = 'Query'",
     end_sessions="KILL USER carol",
     user=(
-        "CREATE USER carol@'%' IDENTIFIED BY '{password}'",
+        "CREATE OR REPLACE USER carol@'%' IDENTIFIED BY '{password}'",
         "GRANT ALL ON shop.* TO carol@'%'",
     ),
     encrypted="SHOW SESSION STATUS LIKE 'Ssl_cipher'",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -276,6 +280,35 @@ def test_a_full_disk_fails_no_query_and_spoils_no_later_record(store_directory, 
         json.loads(torn)
     assert FailureLog(store_directory).find(json.loads(first)["id"], json.loads(first)["user"]) is not None
     assert FailureLog(store_directory).find(json.loads(last)["id"], json.loads(last)["user"]) is not None
+
+
+def test_who_waited_while_the_file_was_moved_writes_to_the_new_one(store_directory):
+    log = FailureLog(store_directory)
+    log.write(replace(ENTRY, id="first"), QueryFailed(""))
+    moved = log.path.with_name("failures.jsonl.1")
+    with log.path.open("rb") as file, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        writing = pool.submit(log.write, replace(ENTRY, id="second"), QueryFailed(""))
+        end = time.monotonic() + 30
+        while sum(os.path.realpath(link) == str(log.path) for link in descriptors()) < 2:
+            assert time.monotonic() < end
+        log.path.rename(moved)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        writing.result()
+    assert [json.loads(line)["id"] for line in moved.read_text().splitlines()] == ["first"]
+    assert [json.loads(line)["id"] for line in log.path.read_text().splitlines()] == ["second"]
+
+
+def descriptors() -> list[Path]:
+    return list(Path("/proc/self/fd").iterdir())
+
+
+def test_a_file_that_others_may_read_is_tightened(store_directory):
+    log = FailureLog(store_directory)
+    log.write(ENTRY, QueryFailed(""))
+    log.path.chmod(0o644)
+    log.write(ENTRY, QueryFailed(""))
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
 
 
 def test_a_link_is_not_followed(services, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from aiser_jupyter.errors import AiserError, UsageError
 from aiser_jupyter.models import ConnectionConfig, HistoryEntry, Query, RunState
 from aiser_jupyter.services import Services, build
-from aiser_jupyter.services.statistics import DAYS, ConnectionCounts, DayCount, Load
+from aiser_jupyter.services.statistics import DAYS, ConnectionCounts, DayCount, Load, StatisticsService
 from aiser_jupyter.store import rows
 from aiser_jupyter.wire.statistics import statistics_json
 
@@ -174,7 +174,7 @@ def test_connections_are_counted_by_what_is_known_of_them(services, tmp_path):
 
     duckdb.connect(str(tmp_path / "there.duckdb")).close()
     for name, path in (("there", "there"), ("gone", "gone"), ("unasked", "there")):
-        values = {"path": str(tmp_path / f"{path}.duckdb")}
+        values = {"database": str(tmp_path / f"{path}.duckdb")}
         services.connections.create(ConnectionConfig("duckdb", name, values), tested=False)
     services.monitor.check("there")
     services.monitor.check("gone")
@@ -187,17 +187,15 @@ def test_days_have_a_limit(services, days):
         services.statistics.summary(days)
 
 
-def test_of_too_many_runs_the_newest_are_counted(services, keep, monkeypatch):
-    from aiser_jupyter.services import statistics
-
-    monkeypatch.setattr(statistics, "RUNS", 5)
+def test_of_too_many_runs_the_newest_are_counted(services, keep):
+    statistics = StatisticsService(services, runs=5)
     (one,) = made(services, 1, days=1)
     start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     entries = [replace(one, id=str(n), started_at=start + timedelta(seconds=n)) for n in range(6)]
     keep(entries[:5])
-    assert services.statistics.summary(1).complete
+    assert statistics.summary(1).complete
     keep(entries)
-    found = services.statistics.summary(1)
+    found = statistics.summary(1)
     assert (found.complete, found.all.runs) == (False, 5)
 
 
