@@ -44,7 +44,7 @@ bench: $(VENV)/.dev-ready
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist notebooks/data
-	rm -rf labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo aiser_jupyter/labextension
+	rm -rf labextension/node_modules labextension/lib labextension/types labextension/tsconfig.tsbuildinfo aiser_jupyter/labextension
 
 $(UV):
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \

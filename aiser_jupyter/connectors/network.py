@@ -60,12 +60,12 @@ def network_fields(port: int, *own: Field) -> tuple[Field, ...]:
     return (
         Field("host", "Host", required=True, routing=True, help="Name or address of the server."),
         Field("port", "Port", "integer", routing=True, default=port),
-        Field("database", "Database"),
-        Field("username", "User", required=True),
-        Field("password", "Password", secret=True),
+        Field("database", "Database", help="Name of the database on that server."),
+        Field("username", "User", required=True, help="The database's user, not Jupyter's."),
+        Field("password", "Password", secret=True, help="Kept sealed; never shown again."),
         *own,
-        Field("timeout", "Seconds to connect", "integer", default=10),
-        Field("max_connections", "Connections at most", "integer", default=10),
+        Field("timeout", "Seconds to connect", "integer", default=10, help="Until a login is given up."),
+        Field("max_connections", "Connections at most", "integer", default=10, help="At the same time."),
         Field("ssl_enabled", "Encrypt and verify (TLS)", "boolean", routing=True, default=True),
         Field(
             "ssl_ca",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,25 +40,16 @@ WITH runs AS MATERIALIZED (
     SELECT started_at, connection, state, engine, cached, seconds, rows, bytes, error_code, error
     FROM history WHERE user = ? AND started_at >= ? ORDER BY started_at DESC, id DESC LIMIT ?
 )"""
-_LOAD = """, counted AS (
-    SELECT {name} AS name, count(*) AS runs, sum(state = 'done') AS done, sum(state = 'failed') AS failed,
-        sum(state = 'cancelled') AS cancelled, sum(cached) AS cached,
-        coalesce(sum(rows), 0) AS rows, coalesce(sum(bytes), 0) AS bytes,
-        sum(state = 'done' AND NOT cached AND seconds IS NOT NULL) AS timed
-    FROM runs GROUP BY {name}
-), ranked AS (
-    SELECT {name} AS name, seconds, row_number() OVER (PARTITION BY {name} ORDER BY seconds) AS place
-    FROM runs WHERE state = 'done' AND NOT cached AND seconds IS NOT NULL
-)
-SELECT name, runs, done, failed, cancelled, cached, rows, bytes,
-    max(CASE WHEN place = (timed + 1) / 2 THEN ranked.seconds END),
-    max(CASE WHEN place = (timed * 95 + 99) / 100 THEN ranked.seconds END)
-FROM counted LEFT JOIN ranked USING (name) GROUP BY name ORDER BY runs DESC, name LIMIT ?"""
+_COUNTS = """
+SELECT engine, connection, substr(started_at, 1, 10), count(*), sum(state = 'done'), sum(state = 'failed'),
+    sum(state = 'cancelled'), sum(cached), coalesce(sum(rows), 0), coalesce(sum(bytes), 0)
+FROM runs GROUP BY 1, 2, 3"""
+_TIMES = """
+SELECT engine, connection, seconds FROM runs
+WHERE state = 'done' AND NOT cached AND seconds IS NOT NULL ORDER BY seconds"""
 _ERRORS = """
 SELECT error_code, count(*), max(started_at), error  -- SQLite takes the error of the row with the maximum
 FROM runs WHERE state = 'failed' GROUP BY error_code ORDER BY 2 DESC, 1 LIMIT ?"""
-_DAYS = """
-SELECT substr(started_at, 1, 10), count(*), sum(state = 'failed') FROM runs GROUP BY 1"""
 _MORE = "SELECT 1 FROM history WHERE user = ? AND started_at >= ? LIMIT 1 OFFSET ?"
 _SLOWEST = """WHERE user = ? AND started_at >= ? AND state = 'done' AND NOT cached AND seconds IS NOT NULL
 ORDER BY seconds DESC, id LIMIT ?"""
@@ -168,16 +159,17 @@ class StatisticsService:
         since = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
             days=days - 1
         )
-        found = self._load("''", since)
+        counts, times = self._read(_COUNTS, since), self._read(_TIMES, since)
+        total = _loads([("", *row[3:]) for row in counts], [("", row[2]) for row in times])
         return Summary(
             since=since,
             days=days,
             complete=self._complete(since),
             connections=self._connections(),
-            all=found[0] if found else Load(),
-            by_engine=self._load("engine", since),
-            by_connection=self._load("connection", since),
-            by_day=self._days(since, days),
+            all=total[0] if total else Load(),
+            by_engine=_loads([(row[0], *row[3:]) for row in counts], [(row[0], row[2]) for row in times]),
+            by_connection=_loads([(row[1], *row[3:]) for row in counts], [row[1:] for row in times]),
+            by_day=_by_day(counts, since, days),
             errors=self._errors(since),
             slowest=self._slowest(since, slowest),
         )
@@ -189,15 +181,6 @@ class StatisticsService:
     def _complete(self, since: datetime) -> bool:
         bound = (self._services.identity.name, _text(since), self._runs)
         return not self._services.store.read(_MORE, bound)
-
-    def _load(self, name: str, since: datetime) -> tuple[Load, ...]:
-        """``name`` is a column of ours, or a constant."""
-        return tuple(Load(*row) for row in self._read(_LOAD.format(name=name), since, GROUPS))
-
-    def _days(self, since: datetime, days: int) -> tuple[DayCount, ...]:
-        counted = {day: (runs, failed) for day, runs, failed in self._read(_DAYS, since)}
-        names = [f"{since + timedelta(days=number):%Y-%m-%d}" for number in range(days)]
-        return tuple(DayCount(name, *counted.get(name, (0, 0))) for name in names)
 
     def _errors(self, since: datetime) -> tuple[ErrorCount, ...]:
         return tuple(
@@ -214,6 +197,36 @@ class StatisticsService:
     def _connections(self) -> ConnectionCounts:
         states = Counter(str(each.status) for each in self._services.monitor.states())
         return ConnectionCounts(states.total(), states["ok"], states["failing"], states["unknown"])
+
+
+def _loads(counts: Sequence[tuple[Any, ...]], times: Sequence[tuple[Any, ...]]) -> tuple[Load, ...]:
+    """Add up rows of (name, figures of `Load`) and of (name, seconds), which come in order of the seconds."""
+    figures: dict[str, list[int]] = {}
+    seconds: dict[str, list[float]] = {}
+    for name, *found in counts:
+        known = figures.get(name)
+        figures[name] = found if known is None else [a + b for a, b in zip(known, found, strict=True)]
+    for name, spent in times:
+        seconds.setdefault(name, []).append(spent)
+    loads = [
+        replace(Load(name, *found), median=_rank(seconds.get(name), 50), p95=_rank(seconds.get(name), 95))
+        for name, found in figures.items()
+    ]
+    return tuple(sorted(loads, key=lambda load: (-load.runs, load.name))[:GROUPS])
+
+
+def _rank(ordered: Sequence[float] | None, percent: int) -> float | None:
+    return ordered[(len(ordered) * percent + 99) // 100 - 1] if ordered else None
+
+
+def _by_day(counts: Sequence[tuple[Any, ...]], since: datetime, days: int) -> tuple[DayCount, ...]:
+    runs: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for row in counts:
+        runs[row[2]] += row[3]
+        failed[row[2]] += row[5]
+    names = [f"{since + timedelta(days=number):%Y-%m-%d}" for number in range(days)]
+    return tuple(DayCount(name, runs[name], failed[name]) for name in names)
 
 
 def _text(moment: datetime) -> str:

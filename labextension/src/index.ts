@@ -1,6 +1,6 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { Dialog, ICommandPalette, showDialog } from '@jupyterlab/apputils';
 import type { IEditorExtensionFactory } from '@jupyterlab/codemirror';
 import {
   EditorExtensionRegistry,
@@ -9,13 +9,17 @@ import {
 } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
+import type { IConnection } from './api/types';
 import { KernelChannel } from './catalog/channel';
+import { ConnectionsModel } from './connections/model';
+import { openForm } from './form/widget';
 import { highlight, mixedLanguage } from './highlight';
-import { insertCell } from './insert';
+import { insertCell, insertName } from './insert';
 import { AiserPanel } from './panel';
 import { magicCell } from './sql';
 
 const INSERT = 'aiser:insert-cell';
+const CONNECT = 'aiser:connect';
 
 const commands: JupyterFrontEndPlugin<void> = {
   id: 'aiser-jupyter:commands',
@@ -47,18 +51,56 @@ const commands: JupyterFrontEndPlugin<void> = {
 
 const panel: JupyterFrontEndPlugin<void> = {
   id: 'aiser-jupyter:panel',
-  description: 'The sidebar with the catalog and the history.',
+  description: 'The sidebar with connections, catalog, running queries and history.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ILayoutRestorer],
-  activate: (app: JupyterFrontEnd, tracker: INotebookTracker, restorer: ILayoutRestorer | null) => {
-    const widget = new AiserPanel(new KernelChannel(tracker), (source, run) => {
-      void app.commands.execute(INSERT, { source, run });
+  optional: [ILayoutRestorer, ICommandPalette],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null
+  ) => {
+    const connections = new ConnectionsModel();
+    const edit = (connection: IConnection | null): void => {
+      openForm(app.shell, connection, () => void connections.refresh());
+    };
+    const widget = new AiserPanel(new KernelChannel(tracker), connections, {
+      insert: (source, run) => {
+        void app.commands.execute(INSERT, { source, run });
+      },
+      insertName: name => void insertName(app.shell, tracker, name),
+      edit: connection => {
+        edit(connection ?? null);
+      },
+      remove: connection => void remove(connections, connection)
     });
+    app.commands.addCommand(CONNECT, {
+      label: 'Connect a Database',
+      caption: 'Open the form of a new connection',
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: () => {
+        edit(null);
+      }
+    });
+    palette?.addItem({ command: CONNECT, category: 'AISER' });
     app.shell.add(widget, 'left', { rank: 600, type: 'AISER' });
     restorer?.add(widget, widget.id);
   }
 };
+
+/** Delete a connection, once it was asked for in so many words. */
+async function remove(connections: ConnectionsModel, { id, name }: IConnection): Promise<void> {
+  const { button } = await showDialog({
+    title: `Delete ${name}?`,
+    body: `The connection and its saved secrets are forgotten. Cells that name ${name} will fail. The database itself stays as it is.`,
+    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete' })],
+    defaultButton: 0
+  });
+  if (button.accept) {
+    await connections.remove(id);
+  }
+}
 
 const highlighting: JupyterFrontEndPlugin<void> = {
   id: 'aiser-jupyter:highlight',

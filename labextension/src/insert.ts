@@ -3,6 +3,9 @@ import { Notification } from '@jupyterlab/apputils';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import { NotebookActions } from '@jupyterlab/notebook';
 
+import type { IName } from './sql';
+import { nameIn } from './sql';
+
 /**
  * Insert a code cell below the active one of the current notebook, and run it if asked.
  *
@@ -16,7 +19,7 @@ export async function insertCell(
 ): Promise<boolean> {
   const panel = tracker.currentWidget;
   if (!panel) {
-    Notification.warning('Open a notebook first: the cell is inserted there.', { autoClose: 5000 });
+    warn();
     return false;
   }
   const { content, sessionContext } = panel;
@@ -33,4 +36,28 @@ export async function insertCell(
     content.mode = 'edit';
   }
   return true;
+}
+
+/** Write a name at the cursor of the active cell, as its connection needs it. */
+export async function insertName(
+  shell: JupyterFrontEnd.IShell,
+  tracker: INotebookTracker,
+  name: IName
+): Promise<boolean> {
+  const panel = tracker.currentWidget;
+  const cell = panel?.content.activeCell;
+  if (!panel || !cell) {
+    warn();
+    return false;
+  }
+  shell.activateById(panel.id);
+  await panel.content.scrollToItem(panel.content.activeCellIndex, 'smart');
+  await cell.ready;
+  cell.editor?.replaceSelection?.(nameIn(cell.model.sharedModel.getSource(), name));
+  panel.content.mode = 'edit';
+  return true;
+}
+
+function warn(): void {
+  Notification.warning('Open a notebook first: it is inserted there.', { autoClose: 5000 });
 }

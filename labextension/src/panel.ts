@@ -1,5 +1,6 @@
-import type { VDomModel } from '@jupyterlab/ui-components';
+import type { LabIcon, VDomModel } from '@jupyterlab/ui-components';
 import {
+  addIcon,
   collapseAllIcon,
   PanelWithToolbar,
   refreshIcon,
@@ -7,47 +8,50 @@ import {
   ToolbarButton
 } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
-import type { Widget } from '@lumino/widgets';
+import { AccordionPanel } from '@lumino/widgets';
+import * as React from 'react';
 
-import { CatalogView } from './catalog/catalog';
+import { Catalog } from './catalog/catalog';
 import type { KernelChannel } from './catalog/channel';
+import { KernelCatalog } from './catalog/kernel';
 import { CatalogModel } from './catalog/model';
+import type { ITableActions } from './catalog/tree';
+import { SectionView } from './components/frame';
+import type { IConnectionActions } from './connections/connections';
+import { Connections } from './connections/connections';
+import type { ConnectionsModel } from './connections/model';
 import { aiserIcon } from './icon';
-import { HistoryView } from './monitor/history';
+import { History } from './monitor/history';
 import { HistoryModel } from './monitor/model';
 
 interface ISectionModel extends VDomModel {
   visible: boolean;
   collapseAll(): void;
+  refresh(force?: boolean): Promise<void>;
 }
 
 /** One collapsible part of the panel. Its model learns whether anybody sees it. */
-class Section extends PanelWithToolbar {
+class Section<M extends ISectionModel> extends PanelWithToolbar {
   constructor(
     title: string,
-    private readonly model: ISectionModel,
-    view: Widget,
-    refresh: () => void
+    private readonly model: M,
+    draw: (model: M) => React.JSX.Element
   ) {
     super();
     this.addClass('aiser-Section-panel');
     this.title.label = title;
-    this.addWidget(view);
+    this.addWidget(new SectionView(model, draw));
     const name = title.toLowerCase();
-    this.toolbar.addItem(
-      'collapse',
-      new ToolbarButton({
-        icon: collapseAllIcon,
-        onClick: () => {
-          model.collapseAll();
-        },
-        tooltip: `Close all in the ${name}`
-      })
-    );
-    this.toolbar.addItem(
-      'refresh',
-      new ToolbarButton({ icon: refreshIcon, onClick: refresh, tooltip: `Refresh the ${name}` })
-    );
+    this.addButton('collapse', collapseAllIcon, `Close all in the ${name}`, () => {
+      model.collapseAll();
+    });
+    this.addButton('refresh', refreshIcon, `Refresh the ${name}`, () => {
+      void model.refresh(true);
+    });
+  }
+
+  addButton(name: string, icon: LabIcon, tooltip: string, onClick: () => void): void {
+    this.toolbar.addItem(name, new ToolbarButton({ icon, onClick, tooltip }));
   }
 
   protected override onAfterShow(message: Message): void {
@@ -61,33 +65,51 @@ class Section extends PanelWithToolbar {
   }
 }
 
-/** The sidebar panel "AISER": the catalog of `local` and the history. */
+export type IPanelActions = ITableActions & Omit<IConnectionActions, 'browse'>;
+
+/** The sidebar panel "AISER": connections, what is in them, what runs and what ran. */
 export class AiserPanel extends SidePanel {
-  constructor(channel: KernelChannel, insert: (source: string, run: boolean) => void) {
+  constructor(channel: KernelChannel, connections: ConnectionsModel, actions: IPanelActions) {
     super();
     this.id = 'aiser-panel';
     this.addClass('aiser-Panel');
     this.title.icon = aiserIcon;
-    this.title.caption = 'AISER: catalog and history';
+    this.title.caption = 'AISER: connections, catalog and queries';
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', 'AISER');
 
-    const catalog = new CatalogModel(channel);
+    const catalog = new CatalogModel(new KernelCatalog(channel), connections);
     const history = new HistoryModel();
     channel.event.connect((_, event) => {
       if (event === 'history') {
-        history.refresh();
+        void history.refresh();
       }
     });
-    this.addWidget(
-      new Section('Catalog', catalog, new CatalogView(catalog, insert), () => {
-        void catalog.refresh(true);
+    const listed = new Section('Connections', connections, model =>
+      React.createElement(Connections, {
+        model,
+        edit: actions.edit,
+        remove: actions.remove,
+        browse: ({ id }) => {
+          if (this.content instanceof AccordionPanel) {
+            this.content.expand(1);
+          }
+          catalog.select(id);
+        }
       })
     );
+    listed.addButton('add', addIcon, 'Connect a database', () => {
+      actions.edit();
+    });
+    const { insert, insertName } = actions;
+    this.addWidget(listed);
     this.addWidget(
-      new Section('History', history, new HistoryView(history, insert), () => {
-        history.refresh();
-      })
+      new Section('Catalog', catalog, model =>
+        React.createElement(Catalog, { model, insert, insertName })
+      )
+    );
+    this.addWidget(
+      new Section('Queries', history, model => React.createElement(History, { model, insert }))
     );
   }
 }

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from aiser_jupyter.errors import AiserError
 from aiser_jupyter.models import ConnectionConfig, Query, RunState
 from aiser_jupyter.server.monitoring import CONNECTION_EVENT, RUN_EVENT, SCHEMAS, WAIT, Monitoring
-from aiser_jupyter.services import os_identity
+from aiser_jupyter.services import build, os_identity
 
 CANARY = "hunter2canary"
 
@@ -33,11 +33,12 @@ def monitoring(extension, registry):
     watching.close()
 
 
-def watched(extension, monitoring):
-    """The services of this account, watched."""
-    services = extension.services_for(os_identity())
-    monitoring.attach(services)
-    return services
+@pytest.fixture
+def services(extension):
+    """This account's, apart from those that the extension itself watches."""
+    built = build(extension.policy)
+    yield built
+    built.close()
 
 
 def exported(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:
@@ -56,12 +57,12 @@ async def settled(extension, registry) -> dict[tuple[str, ...], float]:
 
 
 async def test_counters_are_of_this_server_and_gauges_of_every_process(
-    extension, monitoring, registry, remember
+    extension, monitoring, registry, services, remember
 ):
     remember("SELECT 1", state=RunState.RUNNING)
     remember("SELECT 2", state=RunState.RUNNING, user="somebody else")
     remember("SELECT 3")
-    services = watched(extension, monitoring)
+    monitoring.attach(services)
     values = {"database": "/nowhere/x.duckdb"}
     services.connections.create(ConnectionConfig("duckdb", CANARY, values), tested=False)
     await extension.waiting(services.queries.run, Query("SELECT 1"))
@@ -78,8 +79,8 @@ async def test_counters_are_of_this_server_and_gauges_of_every_process(
     assert CANARY not in str(found)
 
 
-async def test_a_scrape_waits_for_nobody_who_holds_the_store(extension, monitoring, registry):
-    watched(extension, monitoring)
+async def test_a_scrape_waits_for_nobody_who_holds_the_store(extension, monitoring, registry, services):
+    monitoring.attach(services)
     await settled(extension, registry)
     monitoring._looking = Future()  # a look that does not end
     began = time.monotonic()
@@ -115,9 +116,11 @@ async def come(events: list, count: int) -> list:
     return events
 
 
-async def test_the_end_of_a_run_is_an_event_without_its_statement(jp_serverapp, extension, monitoring):
+async def test_the_end_of_a_run_is_an_event_without_its_statement(
+    jp_serverapp, extension, monitoring, services
+):
     events = await heard(jp_serverapp, RUN_EVENT)
-    services = watched(extension, monitoring)
+    monitoring.attach(services)
     result = await extension.waiting(services.queries.run, Query(f"SELECT '{CANARY}' AS x"))
     with pytest.raises(AiserError):
         await extension.waiting(services.queries.run, Query(f"SELECT '{CANARY}'::INT"))
@@ -127,11 +130,10 @@ async def test_the_end_of_a_run_is_an_event_without_its_statement(jp_serverapp, 
     assert CANARY not in json.dumps(events)
 
 
-async def test_a_change_of_a_connection_is_an_event_without_its_values(jp_serverapp, extension, monitoring):
+async def test_a_change_of_a_connection_is_an_event_without_its_values(jp_serverapp, monitoring, services):
     events = await heard(jp_serverapp, CONNECTION_EVENT)
     values = {"database": f"/nowhere/{CANARY}.duckdb"}
-    connections = extension.services_for(os_identity()).connections
-    saved = connections.create(ConnectionConfig("duckdb", CANARY, values), tested=False)
+    saved = services.connections.create(ConnectionConfig("duckdb", CANARY, values), tested=False)
     for action in ("saved", "changed", "removed"):
         monitoring.connection_changed(action, saved)
     expected = {"user": os_identity().name, "id": saved.id, "type": "duckdb"}

@@ -3,6 +3,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
+import type { paths } from '../../types/api';
 import type { IErrorBody } from './types';
 
 /** An error the server or the kernel answered, with what to do about it. */
@@ -15,7 +16,7 @@ export class AiserError extends Error {
     super(message);
   }
 
-  static from(body: IErrorBody): AiserError {
+  static from(body: Pick<IErrorBody, 'error' | 'error_code' | 'hint'>): AiserError {
     return new AiserError(body.error, body.error_code, body.hint);
   }
 }
@@ -25,20 +26,49 @@ export function asAiserError(reason: unknown): AiserError {
   return reason instanceof AiserError ? reason : new AiserError(String(reason));
 }
 
+type Verb = 'get' | 'post' | 'patch' | 'delete';
+type Path<V extends Verb> = {
+  [P in keyof paths]: paths[P] extends Record<V, { responses: object }> ? P : never;
+}[keyof paths];
+type Json<R> = R extends { content: { 'application/json': infer Body } } ? Body : never;
+type Answer<V extends Verb, P extends Path<V>> =
+  paths[P] extends Record<V, { responses: infer R }> ? Json<R[(200 | 201) & keyof R]> : never;
+
+export interface IParts {
+  /** Fills `{id}` of the path. */
+  id?: string;
+  query?: Record<string, string>;
+  body?: object;
+}
+
 /**
- * GET `path` below the extension's prefix.
+ * Call one operation of the contract, below the extension's prefix.
  *
  * `makeRequest` adds the token and the XSRF header, which a bare `fetch` would not.
  */
-export async function get<T>(path: string, query: Record<string, string> = {}): Promise<T> {
+export async function request<V extends Verb, P extends Path<V>>(
+  verb: V,
+  path: P,
+  { id = '', query = {}, body }: IParts = {}
+): Promise<Answer<V, P>> {
   const settings = ServerConnection.makeSettings();
-  const url = URLExt.join(settings.baseUrl, 'aiser', path) + URLExt.objectToQueryString(query);
+  const place = path.replace('{id}', encodeURIComponent(id));
+  const url = URLExt.join(settings.baseUrl, 'aiser', place) + URLExt.objectToQueryString(query);
+  const init: RequestInit = { method: verb.toUpperCase() };
+  if (body) {
+    init.body = JSON.stringify(body);
+    init.headers = { 'Content-Type': 'application/json' };
+  }
   let response: Response;
   try {
-    response = await ServerConnection.makeRequest(url, {}, settings);
+    response = await ServerConnection.makeRequest(url, init, settings);
   } catch {
     throw new AiserError('The Jupyter server does not answer.', 'network', 'Is it still running?');
   }
+  return read(response) as Promise<Answer<V, P>>;
+}
+
+async function read(response: Response): Promise<unknown> {
   const text = await response.text();
   let body: unknown;
   try {
@@ -47,7 +77,7 @@ export async function get<T>(path: string, query: Record<string, string> = {}): 
     body = null; // a proxy's page, or none at all
   }
   if (response.ok && body !== null) {
-    return body as T;
+    return body;
   }
   if (body !== null && typeof body === 'object' && 'error_code' in body) {
     throw AiserError.from(body as IErrorBody);

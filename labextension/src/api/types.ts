@@ -1,64 +1,22 @@
-/** What crosses the wire, as `aiser_jupyter/wire.py` writes it. `null` is "unknown". */
+/** Names for what crosses the wire. The shapes are generated from the server's own openapi.yaml. */
 
-export interface IErrorBody {
-  error: string;
-  error_code: string;
-  hint: string;
-}
+import type { components } from '../../types/api';
 
-export interface IColumn {
-  name: string;
-  type: string;
-  nullable: boolean | null;
-  comment: string | null;
-}
+type Schemas = components['schemas'];
 
-export interface ITable {
-  name: string;
-  kind: 'file' | 'frame' | 'table' | 'view';
-  schema: string | null;
-  rows: number | null;
-  bytes: number | null;
-  source: string;
-  comment: string | null;
-  columns: IColumn[] | null;
-}
+export type ICatalog = Schemas['Catalog'];
+export type ICheck = Schemas['Check'];
+export type IColumn = Schemas['Column'];
+export type IConnection = Schemas['Connection'];
+export type IConnectionHealth = Schemas['ConnectionHealth'];
+export type IConnectionTest = Schemas['ConnectionTest'];
+export type IConnector = Schemas['Connector'];
+export type IErrorBody = Schemas['Error'];
+export type IField = Schemas['Field'];
+export type IHistoryEntry = Schemas['HistoryEntry'];
+export type ITable = Schemas['Table'];
+export type ITimings = Schemas['Timings'];
+export type RunState = Schemas['RunState'];
 
-export type RunState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'lost';
-
-export interface ITimings {
-  plan: number;
-  queue: number;
-  connect: number;
-  execute: number;
-  fetch: number;
-  convert: number;
-}
-
-export interface IHistoryEntry {
-  id: string;
-  started_at: string;
-  user: string;
-  connection: string;
-  state: RunState;
-  sql: string;
-  kind: string;
-  engine: string;
-  reason: string;
-  pinned: boolean;
-  cached: boolean;
-  estimated_seconds: number | null;
-  seconds: number | null;
-  timings: ITimings;
-  rows: number | null;
-  bytes: number | null;
-  truncated: boolean;
-  error_code: string;
-  error: string;
-  cell: string;
-}
-
-export interface IHistoryReply {
-  history: IHistoryEntry[];
-  count: number;
-}
+/** The value of one field of a connection. */
+export type FieldValue = Schemas['FieldValue'];

@@ -1,156 +1,82 @@
 import { VDomModel } from '@jupyterlab/ui-components';
 
-import type { AiserError } from '../api/request';
-import { asAiserError } from '../api/request';
-import type { IColumn, ITable } from '../api/types';
-import type { ChannelState, KernelChannel } from './channel';
+import type { IConnection } from '../api/types';
+import type { ConnectionsModel } from '../connections/model';
+import { LOCAL } from '../sql';
+import { DatabaseCatalog } from './database';
+import type { KernelCatalog } from './kernel';
 
-/** The columns of an opened table: on their way, there, or refused. */
-export type Columns = 'loading' | IColumn[] | AiserError;
-
-/** What `local` holds in the current notebook's kernel: its DataFrames and the files beside it. */
+/** Which catalog is looked at: that of the notebook, or that of a connection. */
 export class CatalogModel extends VDomModel {
-  constructor(private readonly channel: KernelChannel) {
+  constructor(
+    readonly kernel: KernelCatalog,
+    private readonly known: ConnectionsModel
+  ) {
     super();
-    channel.stateChanged.connect(this._onState, this);
-    channel.event.connect((_, event) => {
-      if (event === 'changed') {
-        this._stale = true;
-        void this.refresh();
-      }
-    });
+    kernel.stateChanged.connect(this._emit, this);
+    known.stateChanged.connect(this._onConnections, this);
   }
 
-  get state(): ChannelState {
-    return this.channel.state;
+  /** Connections that have a catalog here. */
+  get connections(): readonly IConnection[] {
+    return this.known.shown ?? [];
   }
 
-  /** Null until the kernel has told. */
-  get tables(): ITable[] | null {
-    return this._tables;
+  /** Id of the connection that is looked at; that of `local` is the notebook. */
+  get selected(): string {
+    return this._database?.connection.id ?? LOCAL.name;
   }
 
-  get error(): AiserError | null {
-    return this._error;
+  /** The connection that is looked at, or null where it is the notebook. */
+  get database(): DatabaseCatalog | null {
+    return this._database;
   }
 
-  get filter(): string {
-    return this._filter;
-  }
-
-  set filter(value: string) {
-    this._filter = value;
-    this.stateChanged.emit();
+  select(id: string): void {
+    const connection = this.connections.find(each => each.id === id);
+    if (id === this.selected && connection?.version === this._database?.connection.version) {
+      return;
+    }
+    this._database?.dispose();
+    this._database = connection ? new DatabaseCatalog(connection) : null;
+    this._database?.stateChanged.connect(this._emit, this);
+    this._emit();
+    void this.refresh();
   }
 
   get visible(): boolean {
-    return this._visible;
+    return this.kernel.visible;
   }
 
-  /** Nothing is asked of a kernel for a panel that nobody sees. */
   set visible(value: boolean) {
-    this._visible = value;
+    this.kernel.visible = value;
     if (value) {
-      this.channel.start();
       void this.refresh();
     }
   }
 
-  /** Columns of a table that is open, or undefined where it is closed. */
-  columns(table: ITable): Columns | undefined {
-    return this._open.get(key(table));
-  }
-
-  toggle(table: ITable): void {
-    if (this._open.delete(key(table))) {
-      this.stateChanged.emit();
-    } else {
-      this._open.set(key(table), table.columns ?? 'loading');
-      this.stateChanged.emit();
-      void this._loadColumns(table);
-    }
-  }
-
   collapseAll(): void {
-    this._open.clear();
-    this.stateChanged.emit();
+    (this._database ?? this.kernel).collapseAll();
   }
 
   /** Ask again; `force` also where nothing is known to have changed. */
   async refresh(force = false): Promise<void> {
-    if (!this._visible || this.state !== 'open' || !(this._stale || force)) {
-      return;
+    if (this.visible) {
+      await (this._database ?? this.kernel).refresh(force);
     }
-    this._stale = false;
-    const turn = ++this._turn;
-    try {
-      const reply = await this.channel.request<{ tables: ITable[] }>({ request: 'tables' });
-      if (turn === this._turn) {
-        this._tables = reply.tables;
-        this._error = null;
-        this._reopen(reply.tables);
-      }
-    } catch (reason) {
-      if (turn === this._turn) {
-        this._error = asAiserError(reason);
-        this._stale = true; // the next look asks again
-      }
+  }
+
+  /** One that changed leads elsewhere; one that is gone has no catalog. */
+  private _onConnections(): void {
+    if (this._database && this.known.shown) {
+      this.select(this._database.connection.id);
     }
+    this._emit();
+  }
+
+  private _emit(): void {
     this.stateChanged.emit();
   }
 
-  private _onState(): void {
-    if (this.state !== 'waiting') {
-      this._turn += 1; // an answer of the kernel before is not one of this kernel
-      this._tables = null;
-      this._error = null;
-      this._stale = true;
-    }
-    this.stateChanged.emit();
-    void this.refresh();
-  }
-
-  /** A table keeps its open columns while it is asked for them again; one that is gone is forgotten. */
-  private _reopen(tables: ITable[]): void {
-    const known = new Map(tables.map(table => [key(table), table]));
-    for (const name of this._open.keys()) {
-      const table = known.get(name);
-      if (table) {
-        void this._loadColumns(table);
-      } else {
-        this._open.delete(name);
-      }
-    }
-  }
-
-  private async _loadColumns(table: ITable): Promise<void> {
-    let columns: Columns;
-    try {
-      const reply = await this.channel.request<{ table: ITable }>({
-        request: 'columns',
-        table: table.name,
-        kind: table.kind
-      });
-      columns = reply.table.columns ?? [];
-    } catch (reason) {
-      columns = asAiserError(reason);
-    }
-    if (this._open.has(key(table))) {
-      this._open.set(key(table), columns);
-      this.stateChanged.emit();
-    }
-  }
-
-  private _error: AiserError | null = null;
-  private _filter = '';
-  private _open = new Map<string, Columns>();
-  private _stale = true;
-  private _tables: ITable[] | null = null;
-  private _turn = 0;
-  private _visible = false;
-}
-
-/** What tells one table from another. */
-export function key(table: ITable): string {
-  return JSON.stringify([table.kind, table.schema, table.name]);
+  private _database: DatabaseCatalog | null = null;
 }

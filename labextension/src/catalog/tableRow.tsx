@@ -4,6 +4,7 @@ import {
   caretDownIcon,
   caretRightIcon,
   copyIcon,
+  editIcon,
   fileIcon,
   runIcon,
   spreadsheetIcon
@@ -13,18 +14,24 @@ import * as React from 'react';
 import type { ITable } from '../api/types';
 import { IconButton } from '../components/iconButton';
 import * as format from '../format';
+import type { ISource } from '../sql';
 import { firstRows, tableName } from '../sql';
 import { ColumnList } from './columnList';
-import type { Columns } from './model';
+import type { Columns, ITableActions } from './tree';
 
-export interface ITableRowProps {
+export interface ITableRowProps extends ITableActions {
   table: ITable;
+  source: ISource;
+  /** Whether its schema is said with its name. */
+  withSchema?: boolean;
   columns: Columns | undefined;
   onToggle: () => void;
-  insert: (source: string, run: boolean) => void;
+  children?: React.ReactNode;
 }
 
-export function TableRow({ table, columns, onToggle, insert }: ITableRowProps): React.JSX.Element {
+/** One table, its actions, and its columns where it is open. */
+export function TableRow(props: ITableRowProps): React.JSX.Element {
+  const { table, source, withSchema, columns, onToggle, insert, insertName, children } = props;
   const open = columns !== undefined;
   const Caret = open ? caretDownIcon : caretRightIcon;
   const Kind = table.kind === 'file' ? fileIcon : spreadsheetIcon;
@@ -40,7 +47,10 @@ export function TableRow({ table, columns, onToggle, insert }: ITableRowProps): 
         >
           <Caret.react tag="span" width="16px" height="16px" />
           <Kind.react tag="span" width="14px" height="14px" />
-          <span className="aiser-Row-name">{table.name}</span>
+          <span className="aiser-Row-name">
+            {withSchema && table.schema && <span className="aiser-Dim">{table.schema}.</span>}
+            {table.name}
+          </span>
           <span className="aiser-Row-size aiser-Dim">{size(table)}</span>
         </button>
         <div className="aiser-Row-actions">
@@ -48,26 +58,36 @@ export function TableRow({ table, columns, onToggle, insert }: ITableRowProps): 
             icon={addBelowIcon}
             label={`Insert query on ${table.name}`}
             onClick={() => {
-              insert(firstRows(table), false);
+              insert(firstRows(table, source), false);
             }}
           />
           <IconButton
             icon={runIcon}
             label={`Insert query on ${table.name} and run it`}
             onClick={() => {
-              insert(firstRows(table), true);
+              insert(firstRows(table, source), true);
+            }}
+          />
+          <IconButton
+            icon={editIcon}
+            label={`Write ${table.name} into the active cell`}
+            onClick={() => {
+              insertName({ source, table });
             }}
           />
           <IconButton
             icon={copyIcon}
             label={`Copy the name ${table.name}`}
             onClick={() => {
-              Clipboard.copyToSystem(tableName(table));
+              Clipboard.copyToSystem(tableName(table, source));
             }}
           />
         </div>
       </div>
-      {columns !== undefined && <ColumnList columns={columns} />}
+      {columns !== undefined && (
+        <ColumnList columns={columns} source={source} insertName={insertName} />
+      )}
+      {children}
     </li>
   );
 }

@@ -5,16 +5,19 @@ export interface IIconButtonProps {
   icon: LabIcon;
   label: string;
   onClick: () => void;
+  disabled?: boolean;
 }
 
 /** A small button without text; `label` is its name and its tooltip. */
-export function IconButton({ icon, label, onClick }: IIconButtonProps): React.JSX.Element {
+export function IconButton(props: IIconButtonProps): React.JSX.Element {
+  const { icon, label, onClick, disabled } = props;
   return (
     <button
       className="aiser-IconButton"
       type="button"
       title={label}
       aria-label={label}
+      disabled={disabled}
       onClick={onClick}
     >
       <icon.react tag="span" width="14px" height="14px" />

@@ -3,6 +3,8 @@ import { addBelowIcon, copyIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { IHistoryEntry } from '../api/types';
+import type { Facts } from '../components/facts';
+import { FactList } from '../components/facts';
 import { IconButton } from '../components/iconButton';
 import * as format from '../format';
 import { magicCell } from '../sql';
@@ -45,21 +47,14 @@ export function Detail({ entry, insert }: IDetailProps): React.JSX.Element {
         </pre>
       )}
       <TimingsBar timings={entry.timings} />
-      <dl className="aiser-Facts">
-        {facts(entry).map(([name, value]) => (
-          <React.Fragment key={name}>
-            <dt className="aiser-Dim">{name}</dt>
-            <dd>{value}</dd>
-          </React.Fragment>
-        ))}
-      </dl>
+      <FactList facts={facts(entry)} />
     </div>
   );
 }
 
 /** What is known of a run, as name and words. */
-function facts(entry: IHistoryEntry): [string, string][] {
-  const known: [string, string][] = [];
+function facts(entry: IHistoryEntry): Facts {
+  const known: Facts = [];
   if (entry.engine) {
     known.push(['Engine', entry.pinned ? `${entry.engine} (pinned)` : entry.engine]);
   }

@@ -1,23 +1,26 @@
-import { VDomModel } from '@jupyterlab/ui-components';
-import { Debouncer, Poll } from '@lumino/polling';
+import { Debouncer } from '@lumino/polling';
 
 import type { AiserError } from '../api/request';
-import { asAiserError, get } from '../api/request';
-import type { IHistoryEntry, IHistoryReply } from '../api/types';
+import { asAiserError, request } from '../api/request';
+import type { IHistoryEntry } from '../api/types';
+import { PolledModel } from '../components/polled';
 
 const LIMIT = '100';
-const IDLE = { interval: 5000, backoff: true, max: 60000 }; // milliseconds
-const BUSY = { ...IDLE, interval: 1000 };
 
-/** The runs in the store, asked for every few seconds while somebody looks. */
-export class HistoryModel extends VDomModel {
-  /** Null until the server has told. */
-  get entries(): IHistoryEntry[] | null {
-    return this._entries;
+/** The runs of all kernels and of the server: those that go on, and those that ended. */
+export class HistoryModel extends PolledModel {
+  constructor() {
+    super('history');
   }
 
-  get error(): AiserError | null {
-    return this._error;
+  /** What waits or runs now, whatever is searched for; null until the server has told. */
+  get active(): readonly IHistoryEntry[] | null {
+    return this._active;
+  }
+
+  /** What ended, as far as the search finds it; null until the server has told. */
+  get ended(): readonly IHistoryEntry[] | null {
+    return this._ended;
   }
 
   get search(): string {
@@ -30,77 +33,62 @@ export class HistoryModel extends VDomModel {
     void this._typed.invoke();
   }
 
-  get visible(): boolean {
-    return this._visible;
+  isStopping(id: string): boolean {
+    return this._stopping.has(id);
   }
 
-  set visible(value: boolean) {
-    this._visible = value;
-    if (value) {
-      void this._poll.refresh();
-    }
+  /** Why a run could not be asked to stop. */
+  refusal(id: string): AiserError | undefined {
+    return this._refusals.get(id);
   }
 
-  isOpen(id: string): boolean {
-    return this._open.has(id);
-  }
-
-  toggle(id: string): void {
-    if (!this._open.delete(id)) {
-      this._open.add(id);
+  async cancel(id: string): Promise<void> {
+    this._stopping.add(id);
+    this._refusals.delete(id);
+    this.stateChanged.emit();
+    try {
+      await request('post', '/data/query/{id}/cancel', { id, body: {} });
+    } catch (reason) {
+      this._stopping.delete(id);
+      this._refusals.set(id, asAiserError(reason));
     }
     this.stateChanged.emit();
-  }
-
-  collapseAll(): void {
-    this._open.clear();
-    this.stateChanged.emit();
-  }
-
-  /** Ask now, if somebody looks. */
-  refresh(): void {
-    if (this._visible) {
-      void this._poll.refresh();
-    }
+    await this.refresh();
   }
 
   override dispose(): void {
-    this._poll.dispose();
     this._typed.dispose();
     super.dispose();
   }
 
-  private async _fetch(): Promise<void> {
-    const search = this._search;
-    try {
-      const reply = await get<IHistoryReply>('data/query/history', { limit: LIMIT, search });
-      if (search !== this._search) {
-        return; // typed on meanwhile: the debouncer asks again
+  protected override async load(): Promise<boolean> {
+    const search = this._search.trim();
+    const [all, found] = await Promise.all([history(''), search ? history(search) : null]);
+    this._active = all.filter(isActive);
+    if (search === this._search.trim()) {
+      this._ended = (found ?? all).filter(entry => !isActive(entry));
+    } // else typed on meanwhile: the debouncer asks again
+    for (const ids of [this._stopping, this._refusals]) {
+      for (const id of ids.keys()) {
+        if (!this._active.some(entry => entry.id === id)) {
+          ids.delete(id);
+        }
       }
-      this._entries = reply.history;
-      this._error = null;
-      this._poll.frequency = reply.history.some(isActive) ? BUSY : IDLE;
-    } catch (reason) {
-      this._error = asAiserError(reason);
-      throw reason; // the poll waits longer each time
-    } finally {
-      this.stateChanged.emit();
     }
+    return this._active.length > 0;
   }
 
-  private _entries: IHistoryEntry[] | null = null;
-  private _error: AiserError | null = null;
-  private _open = new Set<string>();
+  private _active: IHistoryEntry[] | null = null;
+  private _ended: IHistoryEntry[] | null = null;
+  private _refusals = new Map<string, AiserError>();
   private _search = '';
-  private _visible = false;
-  private _poll = new Poll({
-    name: 'aiser-jupyter:history',
-    auto: false,
-    factory: () => this._fetch(),
-    frequency: IDLE,
-    standby: () => (this._visible ? 'when-hidden' : true)
-  });
-  private _typed = new Debouncer(() => this._poll.refresh(), 250);
+  private _stopping = new Set<string>();
+  private _typed = new Debouncer(() => this.refresh(), 250);
+}
+
+async function history(search: string): Promise<readonly IHistoryEntry[]> {
+  const query = { limit: LIMIT, search };
+  return (await request('get', '/data/query/history', { query })).history;
 }
 
 export function isActive(entry: IHistoryEntry): boolean {

@@ -1,0 +1,170 @@
+import * as React from 'react';
+
+import type { IField } from '../api/types';
+import { Button } from '../components/button';
+import type { Typed } from './values';
+
+export interface IFieldProps {
+  field: IField;
+  /** Begins the ids of this form. */
+  form: string;
+  value: Typed[string];
+  mistake: string | undefined;
+  /** Whether there is a saved secret that could stay. */
+  kept: boolean;
+  onChange: (value: Typed[string]) => void;
+}
+
+/** One field of a connector, drawn by its kind, with its label, its help and what is wrong with it. */
+export function Field(props: IFieldProps): React.JSX.Element {
+  const { field, form, mistake } = props;
+  const id = `${form}-${field.name}`;
+  const told = [field.help && `${id}-help`, mistake && `${id}-mistake`].filter(Boolean).join(' ');
+  const input = <Input {...props} id={id} told={told} />;
+  return (
+    <div className={`aiser-Field aiser-mod-${field.kind}`}>
+      {field.kind === 'boolean' ? (
+        <label htmlFor={id}>
+          {input} {field.label}
+        </label>
+      ) : (
+        <>
+          <label htmlFor={id}>
+            {field.label}
+            {!field.required && <span className="aiser-Dim"> (optional)</span>}
+          </label>
+          {input}
+        </>
+      )}
+      <Notes id={id} help={field.help} mistake={mistake} />
+    </div>
+  );
+}
+
+export function Notes(props: {
+  id: string;
+  help: string;
+  mistake: string | undefined;
+}): React.JSX.Element {
+  const { id, help, mistake } = props;
+  return (
+    <>
+      {help && (
+        <p id={`${id}-help`} className="aiser-Field-note aiser-Dim">
+          {help}
+        </p>
+      )}
+      <p id={`${id}-mistake`} className="aiser-Field-note aiser-mod-error" aria-live="polite">
+        {mistake}
+      </p>
+    </>
+  );
+}
+
+function Input(props: IFieldProps & { id: string; told: string }): React.JSX.Element {
+  const { field, value, mistake, kept, onChange, id, told } = props;
+  const shared = {
+    id,
+    'aria-describedby': told || undefined,
+    'aria-invalid': mistake ? true : undefined,
+    'aria-required': field.required || undefined
+  };
+  const text = typeof value === 'string' ? value : '';
+  const write = (event: React.ChangeEvent<HTMLInputElement | HTMLTextAreaElement>): void => {
+    onChange(event.target.value);
+  };
+  if (field.kind === 'boolean') {
+    return (
+      <input
+        {...shared}
+        type="checkbox"
+        checked={value === true}
+        onChange={event => {
+          onChange(event.target.checked);
+        }}
+      />
+    );
+  }
+  if (field.kind === 'choice') {
+    return (
+      <select
+        {...shared}
+        className="jp-mod-styled"
+        value={text}
+        onChange={event => {
+          onChange(event.target.value);
+        }}
+      >
+        <option value="">
+          {field.default === null ? '' : `${String(field.default)} (default)`}
+        </option>
+        {field.choices.map(choice => (
+          <option key={choice}>{choice}</option>
+        ))}
+      </select>
+    );
+  }
+  if (field.kind === 'pem') {
+    return (
+      <textarea
+        {...shared}
+        className="jp-mod-styled"
+        rows={4}
+        spellCheck={false}
+        placeholder="-----BEGIN CERTIFICATE-----"
+        value={text}
+        onChange={write}
+      />
+    );
+  }
+  if (field.secret) {
+    return <Secret {...shared} value={value} kept={kept} onChange={onChange} label={field.label} />;
+  }
+  return (
+    <input
+      {...shared}
+      className="jp-mod-styled"
+      type="text"
+      inputMode={field.kind === 'integer' ? 'numeric' : undefined}
+      autoComplete="off"
+      spellCheck={false}
+      placeholder={field.default === null ? '' : String(field.default)}
+      value={text}
+      onChange={write}
+    />
+  );
+}
+
+interface ISecretProps extends Pick<IFieldProps, 'value' | 'kept' | 'onChange'> {
+  id: string;
+  label: string;
+}
+
+/** A secret is written and never read: of a saved one it is only said that it is there. */
+function Secret({ value, kept, onChange, label, ...shared }: ISecretProps): React.JSX.Element {
+  return (
+    <div className="aiser-Secret">
+      <input
+        {...shared}
+        className="jp-mod-styled"
+        type="password"
+        autoComplete="new-password"
+        placeholder={kept ? (value === null ? 'will be removed' : 'set; type to replace it') : ''}
+        value={typeof value === 'string' ? value : ''}
+        onChange={event => {
+          onChange(event.target.value === '' && kept ? undefined : event.target.value);
+        }}
+      />
+      {kept && (
+        <Button
+          label={value === null ? `Keep the saved ${label}` : `Remove the saved ${label}`}
+          onClick={() => {
+            onChange(value === null ? undefined : null);
+          }}
+        >
+          {value === null ? 'Keep' : 'Remove'}
+        </Button>
+      )}
+    </div>
+  );
+}
