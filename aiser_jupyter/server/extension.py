@@ -20,6 +20,7 @@ from ..services import os_identity
 from .admission import Admission
 from .handlers import routes
 from .jobs import Jobs
+from .monitoring import Monitoring
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -59,6 +60,7 @@ class AiserExtension(ExtensionApp):
         self._services: dict[Identity, Services] = {}
         self._jobs: dict[Identity, Jobs] = {}
         self._watched: dict[Identity, float] = {}
+        self.monitoring = Monitoring(self)
         self._periodic = [
             PeriodicCallback(self._reap, self.reap_seconds * 1000),
             PeriodicCallback(self._sweep, self.sweep_seconds * 1000),
@@ -108,6 +110,7 @@ class AiserExtension(ExtensionApp):
             from ..services import build
 
             services = self._services[identity] = build(self.policy, identity=identity)
+            self.monitoring.attach(services)
         return services
 
     def jobs_for(self, identity: Identity) -> Jobs:
@@ -149,6 +152,7 @@ class AiserExtension(ExtensionApp):
     async def stop_extension(self) -> None:
         for each in self._periodic:
             each.stop()
+        self.monitoring.close()
         for jobs in self._jobs.values():
             await jobs.close()
         for services in self._services.values():

@@ -22,17 +22,17 @@ def _filled(name: str, server: Any) -> Iterator[Database]:
             made.drop(session)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def in_postgresql(postgresql: Any) -> Iterator[Database]:
     yield from _filled(PG, postgresql)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def in_mysql(mariadb: Any) -> Iterator[Database]:
     yield from _filled(MY, mariadb)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def in_duckdb() -> Iterator[Database]:
     yield from _filled(DUCK, None)
 

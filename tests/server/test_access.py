@@ -131,6 +131,7 @@ class TestReadOnlyRole:
             "GET /data/enterprise/connections/{id}",
             "GET /data/enterprise/connections/{id}/health",
             "GET /data/enterprise/connections/{id}/schema",
+            "GET /data/enterprise/statistics",
             "GET /data/query/history",
             "GET /data/query/{id}",
             "GET /data/query/{id}/events",

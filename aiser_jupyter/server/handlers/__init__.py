@@ -25,6 +25,7 @@ from .queries import (
     RouteHandler,
 )
 from .results import ResultHandler
+from .statistics import StatisticsHandler
 
 __all__ = ["routes"]
 
@@ -39,6 +40,7 @@ def routes() -> list[tuple[str, type[AiserHandler]]]:
         (r"/aiser/data/engines", EnginesHandler),
         (r"/aiser/data/health", HealthHandler),
         (r"/aiser/data/enterprise/connectors", ConnectorsHandler),
+        (r"/aiser/data/enterprise/statistics", StatisticsHandler),
         (connections, ConnectionsHandler),
         (rf"{connections}/test", ConnectionTestHandler),
         (rf"{connections}/{ID}", ConnectionHandler),

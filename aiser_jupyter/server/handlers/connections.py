@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from ... import wire
 from ...models import Check, Connection, ConnectionConfig
 from ...services import Services
+from ...services.connections import ConnectionService
 from ...services.health import ConnectionHealth, HealthStatus
 from .base import AiserHandler, authorized_to
 
@@ -30,8 +33,7 @@ class ConnectorsHandler(AiserHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        kinds = await self.blocking(lambda: [(k, k.available()) for k in self.services.connections.kinds()])
-        shown = [wire.connector_json(kind, state) for kind, state in kinds]
+        shown = await self.blocking(_kinds, self.services.connections)
         self.answer({"success": True, "connectors": shown})
 
 
@@ -52,6 +54,7 @@ class ConnectionsHandler(AiserHandler):
     async def post(self) -> None:
         request = wire.connection_request(await self.body())
         connection = await self.asking(_create, self.services, request)
+        self.app.monitoring.connection_changed("saved", connection)
         self.set_header("Location", f"{self.base_url}aiser/data/enterprise/connections/{connection.id}")
         self.answer({"success": True, "connection": wire.connection_json(connection)}, 201)
 
@@ -87,6 +90,7 @@ class ConnectionHandler(AiserHandler):
         name, values = wire.change_request(await self.body())
         known = await self.blocking(self.services.connections.with_id, id)
         changed = await self.asking(self.services.connections.change, known.name, values, new_name=name)
+        self.app.monitoring.connection_changed("changed", changed)
         self.answer({"success": True, "connection": wire.connection_json(changed)})
 
     @web.authenticated
@@ -94,6 +98,7 @@ class ConnectionHandler(AiserHandler):
     async def delete(self, id: str) -> None:
         known = await self.blocking(self.services.connections.with_id, id)
         await self.blocking(self.services.connections.delete, known.name)
+        self.app.monitoring.connection_changed("removed", known)
         self.answer({"success": True, "id": id})
 
 
@@ -136,3 +141,7 @@ def _health(services: Services, known: Connection, *, now: bool = False) -> Conn
     if known.source == "builtin":
         return ConnectionHealth(known.name, known.id, HealthStatus.OK)
     return services.monitor.check(known.name) if now else services.monitor.state(known.name)
+
+
+def _kinds(connections: ConnectionService) -> list[dict[str, Any]]:
+    return [wire.connector_json(kind, kind.available()) for kind in connections.kinds()]
