@@ -32,7 +32,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     else:
         assert isinstance(found, PostgreSQL)
         found.admin("CREATE ROLE bird LOGIN PASSWORD '" + CANARY.replace("'", "''") + "'")
+        found.admin("CREATE TABLE hidden_twigs (n int)", database=found.database)  # bird may not read it
+        found.admin("CREATE TABLE twigs (n int)", database=found.database)
+        found.admin("GRANT SELECT ON twigs TO bird", database=found.database)
         yield found
+        found.admin("DROP TABLE twigs, hidden_twigs", database=found.database)
         found.admin("DROP ROLE bird")
 
 
