@@ -75,16 +75,8 @@ def _add(services: Services, given: argparse.Namespace) -> int:
             "A password on the command line is seen by everybody on this machine.",
             hint="Leave it out and you will be asked for it, or use --password-stdin.",
         )
-    config = services.connections.parse_url(given.url, given.alias)
-    values = dict(config.values)
-    if given.insecure:
-        values["ssl_enabled"] = False
-    if given.ca:
-        try:
-            values["ssl_ca"] = given.ca.read_text()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(f"{given.ca} cannot be read: {exc}") from exc
-    values |= _secrets(services, config, from_stdin=given.password_stdin)
+    config = services.connections.parse_url(given.url, given.alias, insecure=given.insecure, ca=given.ca)
+    values = {**config.values, **_secrets(services, config, from_stdin=given.password_stdin)}
     saved = services.connections.create(replace(config, values=values))
     print(f"{saved.name} works and is saved.")
     return 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, nearest
@@ -53,20 +52,9 @@ def _config(call: Call, alias: str, context: Context) -> ConnectionConfig:
             hint="Leave it out of the URL, and you will be asked for it. This one is known to both by now: "
             "better change it.",
         )
-    config = context.services.connections.parse_url(url, alias)
-    extra: dict[str, Any] = {}
-    if "--insecure" in call.options:
-        extra["ssl_enabled"] = False
-    if path := call.options.get("--ca"):
-        extra["ssl_ca"] = _text(path)
-    return ConnectionConfig(config.type, alias, {**config.values, **extra})
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).expanduser().read_text()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"The certificate file {path!r} cannot be read: {exc}") from exc
+    return context.services.connections.parse_url(
+        url, alias, insecure="--insecure" in call.options, ca=call.options.get("--ca")
+    )
 
 
 def _from_variables(call: Call, kind: Connector, variables: Mapping[str, Any]) -> dict[str, str]:

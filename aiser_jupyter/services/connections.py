@@ -282,17 +282,35 @@ class ConnectionService:
         config = self._changed(name, values) if values else self.get(name).config
         return config, self._checks(config)
 
-    def parse_url(self, url: str, alias: str) -> ConnectionConfig:
+    def parse_url(
+        self, url: str, alias: str, *, insecure: bool = False, ca: str | Path | None = None
+    ) -> ConnectionConfig:
         """Read a URL such as ``duckdb:///shop.duckdb`` into allow-listed fields; it is never passed on.
+
+        Parameters
+        ----------
+        insecure : bool
+            Go without TLS.
+        ca : str or Path, optional
+            File with the certificate of the server's authority; its text is kept, not its name.
 
         Raises
         ------
         ConfigError
             A malformed URL, an unknown type, or an option that is not allowed.
+        UsageError
+            The file cannot be read.
         """
         from ..sources.url import parse_url
 
-        return parse_url(url, alias)
+        config = parse_url(url, alias)
+        extra: dict[str, Any] = {"ssl_enabled": False} if insecure else {}
+        if ca:
+            try:
+                extra["ssl_ca"] = Path(ca).expanduser().read_text()
+            except (OSError, UnicodeDecodeError) as exc:
+                raise UsageError(f"The certificate file {str(ca)!r} cannot be read: {exc}") from exc
+        return ConnectionConfig(config.type, alias, {**config.values, **extra})
 
     def _require_working(self, config: ConnectionConfig) -> None:
         for check in self._checks(config):
