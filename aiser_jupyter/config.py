@@ -146,6 +146,10 @@ class AiserConnections(Configurable):
     insecure_hosts = List(
         Unicode(), help="Hosts, besides this machine, that may be reached without TLS."
     ).tag(config=True)
+    vendor_hosts = List(
+        Unicode(),
+        help="Hosts, besides this machine and the vendor's domains, that a warehouse may be at: names with *.",
+    ).tag(config=True)
     idle_seconds = Number(60.0, min=0, help="Seconds an unused session stays open for the next query.").tag(
         config=True
     )

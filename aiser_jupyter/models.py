@@ -262,13 +262,18 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run is expected to take. ``unknown`` names what had to be guessed, in plain words."""
+    """What a run is expected to take. ``unknown`` names what had to be guessed, in plain words.
+
+    ``money`` is what the database's owner pays, in ``currency``, where a price is configured.
+    """
 
     seconds: float | None = None
     rows: int | None = None
     bytes: int | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    money: float | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import AiserError, ConfigError, EngineUnavailable, QueryFailed, nearest
-from ..models import Availability, ConnectionConfig, Statistics, Table, TableRef
+from ..models import Availability, ConnectionConfig, Estimate, Statistics, Table, TableRef
 from ..secret import Secret
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 class Field:
     """One field of a connection: draws the form, validates, and says what is secret.
 
-    ``kind`` is ``text``, ``integer``, ``boolean``, ``path``, ``choice`` (with ``choices``) or ``pem`` (the
-    text of certificates). ``routing`` marks a field that decides where the connection goes, or how it is
-    protected: a secret is sealed for that destination. The value of a ``secret`` field is a `Secret`.
+    ``kind`` is ``text``, ``document`` (text of several lines), ``integer``, ``boolean``, ``path``, ``choice``
+    (with ``choices``) or ``pem`` (the text of certificates). ``routing`` marks a field that decides where the
+    connection goes, or how it is protected: a secret is sealed for that destination. The value of a
+    ``secret`` field is a `Secret`. ``when`` names a choice field and those of its values for which this field
+    is there at all: ``("authenticator", "key_pair")``.
     """
 
     name: str
@@ -48,6 +50,11 @@ class Field:
     default: Any = None
     choices: tuple[str, ...] = ()
     help: str = ""
+    when: tuple[str, ...] = ()
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Say whether the field is there, beside the other ``values``."""
+        return not self.when or values.get(self.when[0]) in self.when[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,8 @@ class Connector(ABC):
     label: ClassVar[str]
     dialect: ClassVar[str]
     fields: ClassVar[tuple[Field, ...]]
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Other words for a field, as requests and files use them: ``{"host": "account"}``."""
     capabilities: ClassVar[Capabilities]
 
     def dialect_of(self, config: ConnectionConfig) -> str:
@@ -206,6 +215,13 @@ class Connector(ABC):
         """Size of one table by a cheap call; unknown by default."""
         return Statistics()
 
+    def expect(self, session: Session, sql: str, parameters: Parameters) -> Estimate | None:
+        """What the database itself expects of a statement, without running it; None where it cannot say.
+
+        Asked only where somebody wants to know before the run. Raises `AiserError`.
+        """
+        return None
+
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         """Turn a driver's exception into one of ours."""
         return QueryFailed(str(exc))
@@ -218,13 +234,18 @@ class Connector(ABC):
         ConfigError
             For a field that is not in ``fields``, is missing, or has the wrong type.
         """
+        values = self.renamed(values)
         known = {field.name: field for field in self.fields}
         for name in values:
             if name not in known:
                 hint = nearest(name, known, noun="fields")
                 raise ConfigError(f"{self.label} has no field {name!r}.", hint=hint)
         checked: dict[str, Any] = {}
-        for field in self.fields:
+        for field in sorted(self.fields, key=lambda field: bool(field.when)):
+            if not field.applies(checked):
+                if values.get(field.name) not in (None, ""):
+                    raise _misplaced(self.label, field)
+                continue
             value = values.get(field.name, field.default)
             if value is None or value == "":
                 if field.required:
@@ -232,6 +253,24 @@ class Connector(ABC):
                 continue
             checked[field.name] = _typed(self.label, field, value)
         return checked
+
+    def renamed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``values`` under the connector's own names; two words for one field are a `ConfigError`."""
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            own = self.aliases.get(name, name)
+            if own in found and found[own] != value:
+                raise ConfigError(f"{self.label}: {name!r} is another word for {own!r}, and both are given.")
+            found[own] = value
+        return found
+
+
+def _misplaced(label: str, field: Field) -> ConfigError:
+    name, *values = field.when
+    return ConfigError(
+        f"{label}: {field.name!r} is only for {name} = {' or '.join(values)}.",
+        hint=f"Leave it out, or choose another {name}.",
+    )
 
 
 def _stages(kind: Connector, config: ConnectionConfig, run: Run) -> Generator[Stage]:

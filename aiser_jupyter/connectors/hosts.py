@@ -8,6 +8,7 @@ another one there.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -17,12 +18,14 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     from ..config import AiserConnections
 
-__all__ = ["allow_hosts", "require_allowed"]
+__all__ = ["allow_hosts", "allow_vendor_hosts", "check_host", "require_allowed", "require_vendor"]
 
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _names: tuple[str, ...] = ()
 _networks: tuple[_Network, ...] = ()
+_vendor_hosts: tuple[str, ...] = ()
 
 
 def allow_hosts(settings: AiserConnections) -> None:
@@ -65,6 +68,70 @@ def require_allowed(host: str, addresses: Sequence[str] | None = None) -> None:
         f"Connections to {host[:255]!r} are not allowed here.",
         hint="The administrator lists the hosts that are, in AiserConnections.allowed_hosts.",
     )
+
+
+def allow_vendor_hosts(settings: AiserConnections) -> None:
+    """Take over the administrator's list of hosts, besides the vendors' own, that a warehouse may be at."""
+    global _vendor_hosts
+    _vendor_hosts = tuple(host.strip().casefold() for host in settings.vendor_hosts)
+
+
+def require_vendor(host: str, addresses: Sequence[str], domains: Sequence[str]) -> None:
+    """Refuse a host that is neither the vendor's, nor this machine, nor on the administrator's list.
+
+    A warehouse's driver sends the credential to whatever host it is given, and resolves the name by itself:
+    the name is what can be held to.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        What the name resolved to; it is this machine where all of them are.
+    domains : sequence of str
+        The vendor's, each with its leading dot, or a whole name.
+
+    Raises
+    ------
+    ConfigError
+    """
+    folded = host.strip().casefold().rstrip(".")
+    if any(folded.endswith(domain) if domain[0] == "." else folded == domain for domain in domains):
+        return
+    if any(fnmatchcase(folded, name) for name in _vendor_hosts):
+        return
+    if addresses and all(
+        ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses
+    ):
+        return
+    raise ConfigError(
+        f"{host[:255]!r} is not one of the vendor's hosts ({', '.join('*' + d for d in domains)}).",
+        hint="Where it is right, as behind a private link, the administrator adds it to "
+        "AiserConnections.vendor_hosts.",
+    )
+
+
+def check_host(host: str) -> None:
+    """Refuse what is not exactly one host name or address.
+
+    Raises
+    ------
+    ConfigError
+        A list, a socket, an IPv6 zone, a name with other characters.
+    """
+    if "," in host:
+        raise ConfigError("A connection goes to one host, not to a list of them.", hint="Name one host.")
+    if host.startswith(("/", "@", "\\")):
+        raise ConfigError("Unix sockets and pipes are not supported.", hint="Name a host, such as localhost.")
+    if _HOST.fullmatch(host):
+        return
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        host = "%"
+    if "%" in host:
+        raise ConfigError(
+            "The host is neither a host name nor an address.",
+            hint="Letters, digits, dots, - and _ only; write an international name in its xn-- form.",
+        )
 
 
 def _within(address: str) -> bool:

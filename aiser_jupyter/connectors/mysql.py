@@ -22,10 +22,11 @@ from ..models import ConnectionConfig, Statistics, Table, TableRef
 from ..secret import Secret
 from . import mysql_catalog as catalog
 from .base import Capabilities, Field, Session
+from .fields import network_fields
 from .mysql_errors import translate
 from .mysql_rows import Wire
 from .mysql_session import MySQLSession
-from .network import STOP_SECONDS, NetworkConnector, NetworkSession, network_fields
+from .network import STOP_SECONDS, NetworkConnector, NetworkSession
 from .sockets import Cut, dial, reach, resolve
 from .tls import context_of, require_tls, translate_tls, wrap
 

@@ -35,7 +35,7 @@ from ..errors import (
 )
 from ..models import Availability, ConnectionConfig
 from ..run import Handle, Run
-from .base import Connector, Field, Parameters, Session, Stage
+from .base import Connector, Parameters, Session, Stage
 from .pool import Pool, PooledSession
 from .probe import probe
 from .sockets import Cut
@@ -44,7 +44,7 @@ from .tls import translate_tls
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["NetworkConnector", "NetworkSession", "network_fields"]
+__all__ = ["NetworkConnector", "NetworkSession"]
 
 STOP_SECONDS = 2.0
 """For the request to stop, on its second connection."""
@@ -53,34 +53,6 @@ PATIENCE = 0.7
 PING_SECONDS = 3.0
 _LIMITS = {"port": 65535, "timeout": 3600, "max_connections": 1000}
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@=: -]")
-
-
-def network_fields(port: int, *own: Field) -> tuple[Field, ...]:
-    """Return the fields of a database behind a network: the common ones, and its ``own``."""
-    return (
-        Field("host", "Host", required=True, routing=True, help="Name or address of the server."),
-        Field("port", "Port", "integer", routing=True, default=port),
-        Field("database", "Database", help="Name of the database on that server."),
-        Field("username", "User", required=True, help="The database's user, not Jupyter's."),
-        Field("password", "Password", secret=True, help="Kept sealed; never shown again."),
-        *own,
-        Field("timeout", "Seconds to connect", "integer", default=10, help="Until a login is given up."),
-        Field("max_connections", "Connections at most", "integer", default=10, help="At the same time."),
-        Field("ssl_enabled", "Encrypt and verify (TLS)", "boolean", routing=True, default=True),
-        Field(
-            "ssl_ca",
-            "Certificate authority",
-            "pem",
-            routing=True,
-            help="PEM text; where the server's certificate is signed by an authority of your own.",
-        ),
-        Field(
-            "ssl_server_name",
-            "Name in the certificate",
-            routing=True,
-            help="Where it differs from the host, as behind a tunnel.",
-        ),
-    )
 
 
 class NetworkSession(Session):
@@ -92,7 +64,14 @@ class NetworkSession(Session):
     config : ConnectionConfig
     cut : Cut
         Of the connection's socket.
+
+    Attributes
+    ----------
+    patience : float
+        Seconds to come back after a request to stop, before the session is cut.
     """
+
+    patience: ClassVar[float] = PATIENCE
 
     def __init__(self, connector: NetworkConnector, config: ConnectionConfig, cut: Cut) -> None:
         self._connector = connector
@@ -109,7 +88,7 @@ class NetworkSession(Session):
     @property
     @abstractmethod
     def handle(self) -> str:
-        """The database's name of this session, as `Connector.stop` takes it."""
+        """The database's name of this session, as `Connector.stop` takes it; "" where a run has its own."""
 
     @abstractmethod
     def start(
@@ -143,7 +122,8 @@ class NetworkSession(Session):
         import pyarrow as pa
 
         prefix = f"/* aiser {_UNSAFE.sub('_', run.tag)} */ " if run.tag else ""
-        run.emit(Handle(self.handle, self._config.name))
+        if self.handle:
+            run.emit(Handle(self.handle, self._config.name))
         self._idle.clear()
         try:
             run.check()  # after the line above: a cancel from here on finds a session at work
@@ -212,7 +192,7 @@ class NetworkSession(Session):
             return
         self._stop_asked = True
         threading.Thread(target=self._ask_to_stop, name="aiser-stop", daemon=True).start()
-        if not self._idle.wait(PATIENCE):
+        if not self._idle.wait(self.patience):
             self.abort()
 
     def _ask_to_stop(self) -> None:
@@ -273,6 +253,8 @@ class NetworkConnector(Connector):
 
     module: ClassVar[str]
     """Import name of the driver."""
+    distribution: ClassVar[str] = ""
+    """Name of the driver's package, where it differs from the first part of ``module``."""
     extra: ClassVar[str]
 
     def __init__(self) -> None:
@@ -306,13 +288,22 @@ class NetworkConnector(Connector):
     def sample(self, session: NetworkSession) -> str:
         """Read a row of a table, and say which one."""
 
+    def address(self, values: Mapping[str, Any]) -> tuple[str, int]:
+        """Return the host and the port that ``values`` lead to."""
+        return str(values["host"]), int(values["port"])
+
+    def login_name(self, values: Mapping[str, Any]) -> str:
+        """Return whom ``values`` log in as, for people to read."""
+        return str(values["username"])
+
     # -- what is the same everywhere ------------------------------------------------------------------
 
     def available(self) -> Availability:
-        if find_spec(self.module) is None:
+        if not _installed(self.module):
             hint = f"pip install 'aiser-jupyter[{self.extra}]'"
             return Availability(False, f"{self.module} is not installed", hint=hint)
-        return Availability(True, f"connects with {self.module}", version=driver_version(self.module))
+        package = self.distribution or self.module.partition(".")[0]
+        return Availability(True, f"connects with {self.module}", version=driver_version(package))
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         checked = super().validate(values)
@@ -336,7 +327,7 @@ class NetworkConnector(Connector):
         try:
             return self.connect(config, read_only=read_only, seconds=limit)
         except Exception as exc:
-            host = str(config.values.get("host"))
+            host, _ = self.address(config.values)
             lost = isinstance(exc, ConnectionLost) or not isinstance(exc, AiserError)
             if lost and time.monotonic() - began >= limit - 0.05:
                 error: AiserError = ConnectError(
@@ -359,11 +350,18 @@ class NetworkConnector(Connector):
 
 
 @cache
-def driver_version(module: str) -> str:
+def driver_version(package: str) -> str:
     """Return the version of an installed driver; read once, for it is asked before every query."""
     from importlib.metadata import version
 
-    return version(module.partition(".")[0])
+    return version(package)
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package that it would lie in is not there either
+        return False
 
 
 def _bare(exc: BaseException | None) -> BaseException | None:

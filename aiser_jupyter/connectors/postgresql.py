@@ -17,7 +17,8 @@ from ..errors import AiserError, ConnectError, TLSFailed
 from ..models import ConnectionConfig, Statistics, Table, TableRef
 from . import postgresql_catalog as catalog
 from .base import Capabilities, Field, Session
-from .network import NetworkConnector, NetworkSession, network_fields
+from .fields import network_fields
+from .network import NetworkConnector, NetworkSession
 from .postgresql_errors import translate
 from .postgresql_session import PostgreSQLSession
 from .sockets import Cut, reach, resolve

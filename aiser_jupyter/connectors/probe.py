@@ -34,7 +34,7 @@ __all__ = ["probe"]
 def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generator[Stage]:
     """Yield the steps in order; the session they share is closed with the iterator."""
     values = config.values
-    host, port = str(values["host"]), int(values["port"])
+    host, port = kind.address(values)
     limit = float(values.get("timeout", 10))
     opened: list[NetworkSession] = []
     late: list[AiserError] = []
@@ -48,7 +48,7 @@ def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generat
             opened.append(kind.fresh(config, read_only=kind.capabilities.read_only))
         except (UnknownDatabase, NotPermitted) as exc:
             late.append(exc)  # the login itself was accepted
-        return f"as {values['username']}"
+        return f"as {kind.login_name(values)}"
 
     def database() -> str:
         if late:
@@ -83,9 +83,9 @@ def _driver(kind: NetworkConnector) -> str:
 
 
 def _tls(kind: NetworkConnector, config: ConnectionConfig, limit: float) -> str:
-    host = str(config.values["host"])
+    host, port = kind.address(config.values)
     if context_of(config.values) is None:
-        require_tls(config.values, resolve(host, int(config.values["port"]), limit))
+        require_tls(config.values, resolve(host, port, limit), host)
         return "off: nothing is encrypted"
     began = time.monotonic()
     try:

@@ -6,11 +6,15 @@ Without TLS only this machine may be reached, and the hosts that the administrat
 
 from __future__ import annotations
 
+import atexit
+import os
 import socket
 import ssl
+import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AiserError, ConfigError, TLSFailed
@@ -19,7 +23,7 @@ from .sockets import Address, is_loopback
 if TYPE_CHECKING:
     from ..config import AiserConnections
 
-__all__ = ["allow_insecure", "context_of", "require_tls", "translate_tls", "wrap"]
+__all__ = ["allow_insecure", "authority_file", "context_of", "require_tls", "translate_tls", "wrap"]
 
 _insecure_hosts: frozenset[str] = frozenset()
 
@@ -54,7 +58,32 @@ def _context(authority: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=authority)
 
 
-def require_tls(values: Mapping[str, Any], addresses: Sequence[Address]) -> None:
+@lru_cache(maxsize=32)
+def authority_file(pem: str) -> Path:
+    """Return a private file with the certificates ``pem``, for a driver that takes only the name of one.
+
+    It belongs to this process, and is removed at its end.
+
+    Raises
+    ------
+    ConfigError
+        ``pem`` holds no certificate.
+    """
+    context_of({"ssl_ca": pem})  # it says so where there is none
+    descriptor, name = tempfile.mkstemp(prefix="aiser-ca-", suffix=".pem")  # 0600
+    with os.fdopen(descriptor, "w") as file:
+        file.write(pem)
+    path = Path(name)
+    atexit.register(_remove, path, os.getpid())
+    return path
+
+
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child must not take it away
+        path.unlink(missing_ok=True)
+
+
+def require_tls(values: Mapping[str, Any], addresses: Sequence[Address], host: str = "") -> None:
     """Refuse to go on without TLS to another machine.
 
     Parameters
@@ -62,12 +91,14 @@ def require_tls(values: Mapping[str, Any], addresses: Sequence[Address]) -> None
     addresses : sequence
         What the host's name resolved to, and what will be connected to: they are the same, so that a name
         cannot mean this machine here and another one there.
+    host : str
+        Its name; the field ``host`` by default.
 
     Raises
     ------
     ConfigError
     """
-    host = str(values.get("host", "")).strip().casefold()
+    host = (host or str(values.get("host", ""))).strip().casefold()
     if values.get("ssl_enabled", True) or host in _insecure_hosts:
         return
     if not all(is_loopback(address) for address in addresses):

@@ -27,7 +27,7 @@ class ConnectionService:
     """Lists, saves, changes, tests and removes connections of one identity."""
 
     def __init__(self, services: Services) -> None:
-        from ..connectors.hosts import allow_hosts
+        from ..connectors.hosts import allow_hosts, allow_vendor_hosts
         from ..connectors.pool import keep_idle
         from ..connectors.tls import allow_insecure
         from ..store.connections import ConnectionRecords
@@ -35,6 +35,7 @@ class ConnectionService:
 
         settings = services.settings
         allow_hosts(settings.connections)
+        allow_vendor_hosts(settings.connections)
         allow_insecure(settings.connections)
         keep_idle(settings.connections.idle_seconds)
         self._services = services
@@ -186,6 +187,7 @@ class ConnectionService:
         config = self._changed(name, values, new_name)
         self._require_working(config)
         kind, wanted = self.kind(config.type), config.values
+        values = kind.renamed(values)
         kept = {field for field in kind.secret_fields & wanted.keys() if field not in values}
         saved = {field: value for field, value in wanted.items() if field not in kept}
         gone = {field: None for field in kind.secret_fields if field in values and field not in wanted}
@@ -201,6 +203,7 @@ class ConnectionService:
         if known.source != "store":
             raise ConfigError(f"{name} is not yours to change: it comes from the {_origin(known)}.")
         kind = self.kind(known.type)
+        values = kind.renamed(values)
         wanted = checked(kind, {**known.config.values, **values})
         kept = {field for field in kind.secret_fields & wanted.keys() if field not in values}
         if kept and kind.destination(wanted) != kind.destination(known.config.values):

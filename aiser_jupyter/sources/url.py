@@ -14,11 +14,12 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from ..connectors.base import Connector
+from ..connectors.hosts import check_host
 from ..errors import ConfigError
 from ..models import ConnectionConfig
 from ..secret import Secret
 from .options import SECRET_NAME, translated
-from .values import check_host, checked, kind_of, type_of
+from .values import checked, kind_of, type_of
 
 __all__ = ["has_password", "parse_url", "without_password"]
 

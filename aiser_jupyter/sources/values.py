@@ -6,20 +6,19 @@ and no field carries a control character, so that no value changes what another 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from ..connectors.base import Connector
+from ..connectors.hosts import check_host
 from ..connectors.registry import connector, connectors
 from ..errors import ConfigError, nearest
 
-__all__ = ["check_host", "checked", "kind_of", "type_of"]
+__all__ = ["checked", "kind_of", "type_of"]
 
 ALIASES = {"postgres": "postgresql", "pgsql": "postgresql", "mariadb": "mysql"}
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 
 
 def type_of(word: str, kinds: Mapping[str, Connector] | None = None) -> str:
@@ -65,6 +64,7 @@ def checked(kind: Connector, values: Mapping[str, Any]) -> dict[str, Any]:
     ConfigError
         For a field that the connector does not have, is missing, or cannot have this value.
     """
+    values = kind.renamed(values)
     fields = {field.name: field for field in kind.fields}
     for name, value in values.items():
         field = fields.get(name)
@@ -78,36 +78,13 @@ def checked(kind: Connector, values: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(
                 "':memory:' is not a file.", hint="The connection local is an in-memory database already."
             )
-        if field.kind != "pem" and any(unicodedata.category(char) == "Cc" for char in value):
+        if field.kind not in ("pem", "document") and any(
+            unicodedata.category(char) == "Cc" for char in value
+        ):
             raise ConfigError(f"{kind.label}: {name!r} holds a control character.")
         if field.kind == "integer" and value and not re.fullmatch(r"-?[0-9]{1,18}", value):
             raise ConfigError(f"{kind.label}: {name!r} takes a whole number.")
     return kind.validate(values)
-
-
-def check_host(host: str) -> None:
-    """Refuse what is not exactly one host name or address.
-
-    Raises
-    ------
-    ConfigError
-        A list, a socket, an IPv6 zone, a name with other characters.
-    """
-    if "," in host:
-        raise ConfigError("A connection goes to one host, not to a list of them.", hint="Name one host.")
-    if host.startswith(("/", "@", "\\")):
-        raise ConfigError("Unix sockets and pipes are not supported.", hint="Name a host, such as localhost.")
-    if _HOST.fullmatch(host):
-        return
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        host = "%"
-    if "%" in host:
-        raise ConfigError(
-            "The host is neither a host name nor an address.",
-            hint="Letters, digits, dots, - and _ only; write an international name in its xn-- form.",
-        )
 
 
 def _takes_object(kind: Connector) -> bool:

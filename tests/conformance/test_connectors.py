@@ -68,10 +68,11 @@ def test_types_are_exact(opened: Session, literal: Any) -> None:
     assert table.column("x").to_pylist() == [value]
 
 
-def test_parameters_are_bound(database: Any, opened: Session) -> None:
+def test_parameters_are_bound(database: Any, config: ConnectionConfig, opened: Session) -> None:
     text = "'; DROP TABLE x; -- é 🦆"
     values = {"number": 41, "text": text, "nothing": None, "day": date(2024, 2, 29), "exact": Decimal("1.10")}
-    (row,) = fetch(opened, database.parameters, values).to_pylist()
+    listed = connector(config.type).paramstyle_of(config) == "qmark"
+    (row,) = fetch(opened, database.parameters, tuple(values.values()) if listed else values).to_pylist()
     assert row == {"n": 42, "t": text, "x": None, "d": date(2024, 2, 29), "e": Decimal("1.10")}
 
 

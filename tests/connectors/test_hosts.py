@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiser_jupyter.config import AiserConnections
-from aiser_jupyter.connectors.hosts import allow_hosts, require_allowed
+from aiser_jupyter.connectors.hosts import allow_hosts, allow_vendor_hosts, require_allowed, require_vendor
 from aiser_jupyter.connectors.sockets import resolve
 from aiser_jupyter.errors import ConfigError
 
@@ -77,3 +77,41 @@ def test_an_entry_that_is_no_network_is_an_error_of_the_configuration(allow):
     with pytest.raises(ConfigError) as refused:
         allow("10.0.0.1/8")
     assert "allowed_hosts" in refused.value.message
+
+
+SNOWFLAKE = (".snowflakecomputing.com",)
+
+
+@pytest.mark.parametrize(
+    "host", ["xy.snowflakecomputing.com", "xy.eu-central-1.SnowflakeComputing.com.", "a.private.example"]
+)
+def test_a_warehouse_is_at_its_vendor_or_where_the_administrator_says(host):
+    allow_vendor_hosts(AiserConnections(vendor_hosts=["*.Private.example"]))
+    try:
+        require_vendor(host, ["203.0.113.9"], SNOWFLAKE)
+    finally:
+        allow_vendor_hosts(AiserConnections())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "snowflakecomputing.com",
+        "snowflakecomputing.com.evil.example",
+        "evilsnowflakecomputing.com",
+        "a.private.example",
+        "203.0.113.9",
+        "",
+    ],
+)
+def test_a_warehouse_is_nowhere_else(host):
+    with pytest.raises(ConfigError, match="not one of the vendor's hosts") as caught:
+        require_vendor(host, ["203.0.113.9"], SNOWFLAKE)
+    assert "vendor_hosts" in caught.value.hint
+
+
+def test_a_warehouse_may_be_this_machine_where_all_addresses_of_the_name_are():
+    require_vendor("localhost", ["127.0.0.1", "::1"], SNOWFLAKE)
+    for addresses in (["127.0.0.1", "203.0.113.9"], []):
+        with pytest.raises(ConfigError):
+            require_vendor("half.example", addresses, SNOWFLAKE)

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from aiser_jupyter.connectors.base import Capabilities, Parameters
-from aiser_jupyter.connectors.network import NetworkConnector, NetworkSession, network_fields
+from aiser_jupyter.connectors.fields import network_fields
+from aiser_jupyter.connectors.network import NetworkConnector, NetworkSession
 from aiser_jupyter.connectors.sockets import Cut, reach, resolve
 from aiser_jupyter.connectors.tls import require_tls
 from aiser_jupyter.errors import (

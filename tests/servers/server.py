@@ -100,6 +100,6 @@ class Server(ABC):
 
     def _as_account(self, command: list[str]) -> list[str]:
         become = ["setpriv", "--pdeathsig", "KILL"]
-        if os.getuid() == 0:
+        if os.getuid() == 0 and self.account:
             become += ["--reuid", self.account, "--regid", self.account, "--init-groups"]
         return [*become, "--", *command]

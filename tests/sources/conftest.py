@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiser_jupyter.connectors.base import Capabilities, Connector, Field
-from aiser_jupyter.connectors.network import network_fields
+from aiser_jupyter.connectors.fields import network_fields
 from aiser_jupyter.connectors.registry import connectors
 from aiser_jupyter.models import Availability
 

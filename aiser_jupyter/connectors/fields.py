@@ -1,0 +1,61 @@
+"""The fields that connectors have in common, so that they are called and explained the same everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .base import Field
+
+__all__ = ["network_fields", "warehouse_fields"]
+
+_CONNECTIONS = Field(
+    "max_connections", "Connections at most", "integer", default=10, help="At the same time."
+)
+_TIMEOUT = Field("timeout", "Seconds to connect", "integer", default=10, help="Until a login is given up.")
+_AUTHORITY = Field(
+    "ssl_ca",
+    "Certificate authority",
+    "pem",
+    routing=True,
+    help="PEM text; where the server's certificate is signed by an authority of your own.",
+)
+
+
+def network_fields(port: int, *own: Field) -> tuple[Field, ...]:
+    """Return the fields of a database behind a network: the common ones, and its ``own``."""
+    return (
+        Field("host", "Host", required=True, routing=True, help="Name or address of the server."),
+        Field("port", "Port", "integer", routing=True, default=port),
+        Field("database", "Database", help="Name of the database on that server."),
+        Field("username", "User", required=True, help="The database's user, not Jupyter's."),
+        Field("password", "Password", secret=True, help="Kept sealed; never shown again."),
+        *own,
+        _TIMEOUT,
+        _CONNECTIONS,
+        Field("ssl_enabled", "Encrypt and verify (TLS)", "boolean", routing=True, default=True),
+        _AUTHORITY,
+        Field(
+            "ssl_server_name",
+            "Name in the certificate",
+            routing=True,
+            help="Where it differs from the host, as behind a tunnel.",
+        ),
+    )
+
+
+def warehouse_fields(*own: Field) -> tuple[Field, ...]:
+    """Return the fields of a warehouse that is reached by https: its ``own``, and the common ones."""
+    return (
+        *own,
+        replace(_TIMEOUT, default=30),
+        _CONNECTIONS,
+        Field(
+            "ssl_enabled",
+            "Encrypt and verify (TLS)",
+            "boolean",
+            routing=True,
+            default=True,
+            help="Off only for an endpoint on this machine.",
+        ),
+        _AUTHORITY,
+    )
