@@ -5,7 +5,7 @@ Rules, in the order in which they are applied to the line:
 1. Options stand before the statement. ``--`` alone ends them.
 2. The first bare word of ``%aiser`` is a command if it is one of `COMMANDS`, unless it is also the name of a
    connection and a statement follows it. A connection named like a command is otherwise reached with
-   ``--connection``. A cell (``%%aiser``) has one command, ``route``.
+   ``--connection``. A cell (``%%aiser``) has two commands, ``route`` and ``parallel``.
 3. The first bare word is a connection if it names one (a saved connection, or a variable that holds one),
    or if the word after it begins a statement and it does not.
 4. ``x <<`` and ``x = <<`` stand before the statement: on the line, or at the start of the cell's body.
@@ -92,12 +92,20 @@ COMMANDS: Mapping[str, Command] = {
     "route": Command(
         "route SQL", "Say where a statement would run, and why; run nothing.", 0, 0, QUERY_OPTIONS
     ),
+    "parallel": Command(
+        "parallel",
+        "In a cell, as %%aiser parallel: run the statements below at the same time; each begins with a line "
+        "%% and what would stand behind %%aiser.",
+    ),
     "last": Command("last", "Explain the last result: engine, estimates, timings."),
     "history": Command("history [N] [--search TEXT]", "List past runs.", 0, 1, frozenset({"--search"})),
     "engines": Command("engines", "List the engines, and what is missing to use them."),
     "cancel": Command("cancel [id]", "Stop one run, or every run of this kernel.", 0, 1),
     "help": Command("help [topic]", "Explain a command or an option.", 0, 1),
 }
+
+CELL_COMMANDS = frozenset({"route", "parallel"})
+"""Commands of ``%%aiser``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +186,15 @@ def parse_cell(line: str, body: str, is_connection: Callable[[str], bool]) -> Ca
     reader = _Reader(line)
     reader.take_options()
     command = ""
-    if (word := reader.peek()) in COMMANDS and (word == "route" or not is_connection(word)):
-        if word != "route":
+    if (word := reader.peek()) in COMMANDS and (word in CELL_COMMANDS or not is_connection(word)):
+        if word not in CELL_COMMANDS:
             raise UsageError(
                 f"{word!r} is not a command of a cell.", hint=f"Write %aiser {word}, with one %."
             )
         command = word
         reader.skip(word)
+        if command == "parallel":
+            return _parallel(reader, body)
         reader.take_options()
     connection = None
     if (word := reader.peek()) and not ASSIGNMENT.match(reader.rest):
@@ -204,6 +214,13 @@ def parse_cell(line: str, body: str, is_connection: Callable[[str], bool]) -> Ca
             raise UsageError("The result is assigned twice.", hint="Keep one of the two <<.")
         assigned, body = found, below.rest
     return reader.call(command, body, connection, assigned)
+
+
+def _parallel(reader: _Reader, body: str) -> Call:
+    if reader.rest or reader.given or not body:
+        hint = "Connection and options stand behind the %% of each statement, on the lines below."
+        raise UsageError("It is written %%aiser parallel, and nothing else on that line.", hint=hint)
+    return Call("parallel", text=body)
 
 
 def _query(reader: _Reader, command: str, is_connection: Callable[[str], bool]) -> Call:
@@ -228,6 +245,8 @@ def _command(reader: _Reader, name: str, is_connection: Callable[[str], bool]) -
     command, where = COMMANDS[name], f"%aiser {name}"
     reader.check(command.options, where)
     words: list[str] = []
+    if name == "parallel":
+        return _parallel(reader, "")
     if name == "help":
         words = reader.rest.split()  # an option is what it explains
     else:

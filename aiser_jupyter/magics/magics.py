@@ -72,9 +72,13 @@ class AiserMagics(Magics):
         if call.command == "help":
             return commands.help_listing(*call.words)
         if call.command == "route":
-            statement, route = self.services.queries.route(self._query(call, names), self.frames(names))
+            statement, route = self.services.queries.route(self.query(call, names), self.frames(names))
             caption = f"{route.engine}: {route.reason}\nkind: {statement.kind}; nothing was run."
             return commands.route_listing(route, caption)
+        if call.command == "parallel":
+            from .parallel import parallel, parse_sections
+
+            return parallel(self, parse_sections(call.text, self.is_connection), names)
         context = commands.Context(self.services, self.frames(names), self.connection_name, names)
         return commands.CALL_COMMANDS[call.command](call, context)
 
@@ -83,7 +87,7 @@ class AiserMagics(Magics):
             raise UsageError("--as needs a variable to fill.", hint="Add -o NAME, or write NAME << SELECT …")
         from .progress import LiveLine
 
-        query = self._query(call, names)
+        query = self.query(call, names)
         queries = self.services.queries
         line = LiveLine(self.shell)
         try:
@@ -103,7 +107,8 @@ class AiserMagics(Magics):
             self._completion.learn(query.connection, query.text)
         return replace(result, quiet=True) if call.silent or "--quiet" in call.options else result
 
-    def _query(self, call: Call, names: Mapping[str, Any]) -> Query:
+    def query(self, call: Call, names: Mapping[str, Any]) -> Query:
+        """Return what ``call`` asks for, with the variables that it sees."""
         from ..models import Query
 
         given, hidden = call.options, self.shell.user_ns_hidden

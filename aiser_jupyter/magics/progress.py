@@ -54,21 +54,26 @@ class LiveLine:
 
     def text(self) -> str:
         """Return the line as it is now."""
+        return self.state() + " — interrupt the kernel to stop"
+
+    def state(self) -> str:
+        """Return how far the query is."""
         parts = [self.engine, f"{time.monotonic() - self._began:.1f} s"]
         if self._progress is not None and self._progress.fraction is not None:
             parts.append(f"{self._progress.fraction:.0%}".replace("%", " %"))
         if self._progress is not None and self._progress.rows is not None:
             parts.append(f"{self._progress.rows:,} rows")
         parts.append((self._progress and self._progress.message) or self._phase)
-        return " · ".join(part for part in parts if part) + " — interrupt the kernel to stop"
+        return " · ".join(part for part in parts if part)
 
     def _publish(self, text: str) -> None:
         from ..render import visible
 
         assert self._publisher is not None
-        words = visible(text)
+        lines = [visible(line) for line in text.splitlines()]
+        shown = "<br>".join(map(html.escape, lines))
         self._publisher.publish(
-            {"text/plain": words, "text/html": f"<small>{html.escape(words)}</small>" if words else ""},
+            {"text/plain": "\n".join(lines), "text/html": f"<small>{shown}</small>" if shown else ""},
             transient={"display_id": self._id},
             update=bool(self._shown),
         )

@@ -18,7 +18,7 @@ def frame(shell):
 def test_every_command_is_explained_and_done(run):
     from aiser_jupyter.magics.commands import CALL_COMMANDS
 
-    assert set(CALL_COMMANDS) | {"route", "help"} == set(COMMANDS)
+    assert set(CALL_COMMANDS) | {"route", "parallel", "help"} == set(COMMANDS)
     text = repr(run("%aiser"))
     for name in (*COMMANDS, *OPTIONS):
         assert name in text

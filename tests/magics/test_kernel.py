@@ -79,6 +79,20 @@ def test_a_slow_query_shows_a_line_that_goes_and_an_interrupt_stops_it(front):
     assert reply["status"] == "ok"
 
 
+def test_parallel_queries_show_a_line_each_and_an_interrupt_stops_all_of_them(front):
+    cell = f"%%aiser parallel\n%% -o one\n{SLOW}\n%% -o two\n{SLOW}\n%% -o three\nSELECT 3 AS n"
+    reply, published = front.run(cell, interrupt_after=2)
+    assert (reply["status"], reply["ename"]) == ("error", "QueryCancelled")
+    lines = [message["content"]["data"]["text/plain"] for message in shown(published)]
+    parts = lines[-2].splitlines()
+    assert [part.split(":")[0] for part in parts[:3]] == ["one", "two", "three"]
+    assert parts[0].startswith("one: duckdb · ")
+    assert parts[2] == "three: ended"
+    assert lines[-1] == ""
+    reply, published = front.run("%aiser SELECT 1 AS n")
+    assert reply["status"] == "ok"
+
+
 def test_an_error_reaches_the_front_end_as_two_lines(front):
     for mode in ("Plain", "Verbose"):
         front.run(f"%xmode {mode}")
