@@ -1,6 +1,7 @@
 # make run        JupyterLab on the quickstart notebook
 # make test       the default test suite
 # make test-long  the slow figures
+# make test-live  the connectors on real services: LIVE=file.toml, see CONTRIBUTING.md
 # make check      lint, types and import contracts of Python and TypeScript
 # make bench      the figures of the README, beside their peers
 # make clean      what the targets above made
@@ -15,7 +16,7 @@ LAB_SOURCES := $(shell find labextension/src labextension/style labextension/sch
 	labextension/package.json labextension/tsconfig.json labextension/yarn.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check bench clean
+.PHONY: help run test test-long test-live check bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -38,6 +39,10 @@ check: $(VENV)/.dev-ready labextension/node_modules/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" jlpm run types && PATH="$(CURDIR)/$(BIN):$$PATH" jlpm run lint
+
+test-live: $(VENV)/.dev-ready
+	@test -f "$(LIVE)" || { echo "Name the file with the connections: make test-live LIVE=live.toml (CONTRIBUTING.md)" >&2; exit 1; }
+	AISER_LIVE="$(abspath $(LIVE))" $(BIN)/python -m pytest -q tests/conformance/test_connectors.py tests/conformance/test_network.py $(PYTEST_FLAGS)
 
 bench: $(VENV)/.dev-ready
 	$(BIN)/python benchmarks/run.py

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from aiser_jupyter.config import Settings
 from aiser_jupyter.connectors.registry import connector
 from aiser_jupyter.engines.registry import engines
 from aiser_jupyter.models import LOCAL, Connection, ConnectionConfig
+from aiser_jupyter.sources.entries import entry
 from tests.conformance import bigquery, databricks, redshift, snowflake
 from tests.conformance.database import DUCKDB, MYSQL, POSTGRESQL, Database, duckdb_file, duckdb_memory
 
@@ -28,6 +32,30 @@ DATABASES = {
 }
 DATABASES = {name: each for name, each in DATABASES.items() if each is not None}
 
+
+def live(path: Path) -> dict[str, Database]:
+    """Return the databases of a TOML file, in the shape of the administrator's: see CONTRIBUTING.md.
+
+    They are the real services, asked the same questions; what only an endpoint of ours can do is left out.
+    """
+    found = {}
+    for name, table in tomllib.loads(path.read_text()).items():
+        known = entry(name, table, "admin")
+        assert not known.problem, f"{name}: {known.problem}"
+        found[name] = replace(
+            DATABASES[known.type], server="", live=True, notyet={}, config=partial(_changed, known.config)
+        )
+    return found
+
+
+def _changed(config: ConnectionConfig, folder: Path, server: Any = None, **changed: Any) -> ConnectionConfig:
+    values = connector(config.type).validate({**config.values, **changed})
+    return ConnectionConfig(config.type, "shop", values)
+
+
+if named := os.environ.get("AISER_LIVE"):
+    DATABASES = live(Path(named))
+
 ENGINES: dict[str, tuple[str, Callable[[Path], ConnectionConfig]]] = {
     "duckdb-local": ("duckdb", duckdb_memory),
     "duckdb-file": ("duckdb", duckdb_file),
@@ -42,8 +70,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ids = [f"{name}-{sql}" for name, (sql, *_) in cases]
         metafunc.parametrize(("database", "literal"), cases, ids=ids, indirect=["database"])
     elif "network" in metafunc.fixturenames:
-        only = "presenting" in metafunc.fixturenames
-        served = [name for name, each in DATABASES.items() if each.server and (each.https or not only)]
+        ours = {"presenting", "proxy"} & set(metafunc.fixturenames)
+        served = [
+            name
+            for name, each in DATABASES.items()
+            if (each.server and (each.https or "presenting" not in ours)) or (each.live and not ours)
+        ]
         metafunc.parametrize("database", served, ids=str, indirect=True)
     elif "database" in metafunc.fixturenames:
         metafunc.parametrize("database", DATABASES, ids=str, indirect=True)

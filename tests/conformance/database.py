@@ -27,9 +27,9 @@ class Database:
     ``server`` names the fixture of a real server or endpoint, which ``config`` gets beside a folder, and
     fields that differ from the usual: those in ``bad`` make a connection that cannot be opened, ``at`` gives
     those that lead to another port of this machine. ``https`` marks one whose TLS begins with the connection
-    (that of the others is tested with the faults). ``secret`` is the field of the secret that the server
-    checks, and ``host`` the one that names it. ``notyet`` says, by the name of a test, why this database
-    cannot show it here.
+    (that of the others is tested with the faults), ``live`` a service that is not ours. ``secret`` is the
+    field of the secret that the server checks, and ``host`` the one that names it. ``notyet`` says, by the
+    name of a test, why this database cannot show it here.
     """
 
     config: Callable[..., ConnectionConfig]
@@ -40,6 +40,7 @@ class Database:
     endless: str
     server: str = ""
     https: bool = False
+    live: bool = False
     secret: str = "password"
     host: str = "host"
     at: Callable[[int], Mapping[str, Any]] = lambda port: {"port": port}
