@@ -52,7 +52,7 @@ def add_parsers(commands: Any) -> None:
 
     load = verbs.add_parser("import", help="take over the connections of another tool")
     load.add_argument("file", type=Path, help="connections.ini, profiles.yml, .pgpass or my.cnf")
-    formats = ("jupysql", "dbt", "pgpass", "mysql")
+    formats = ("jupysql", "dbt", "pgpass", "mysql", "snowflake", "databricks", "gcloud")
     load.add_argument("--format", choices=formats, help="where the name says nothing")
     load.add_argument("--dry-run", action="store_true", help="save nothing; say what would be")
     load.set_defaults(run=_import)

@@ -127,6 +127,8 @@ class Connector(ABC):
     fields: ClassVar[tuple[Field, ...]]
     aliases: ClassVar[Mapping[str, str]] = {}
     """Other words for a field, as requests and files use them: ``{"host": "account"}``."""
+    url_parts: ClassVar[tuple[str, ...]] = ("host", "database")
+    """Fields that a URL's host, and the parts of its path, stand for: ``type://user@host/database``."""
     capabilities: ClassVar[Capabilities]
 
     def dialect_of(self, config: ConnectionConfig) -> str:

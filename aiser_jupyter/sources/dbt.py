@@ -30,14 +30,44 @@ _SERVER = {
 }
 _POSTGRESQL = {**_SERVER, "dbname": "database", "database": "database", "schema": "schema"}
 _MYSQL = {**_SERVER, "schema": "database", "database": "database"}
+_SNOWFLAKE = {
+    **{name: name for name in ("account", "user", "password", "database", "schema", "warehouse", "role")},
+    **{name: name for name in ("authenticator", "token", "private_key", "private_key_passphrase")},
+}
+_BIGQUERY = {
+    **{name: name for name in ("project", "dataset", "location", "maximum_bytes_billed", "token")},
+    "database": "project",
+    "schema": "dataset",
+    "method": "sign_in",
+}
+_DATABRICKS = {
+    **{name: name for name in ("http_path", "catalog", "schema", "client_id", "client_secret")},
+    "host": "server_hostname",
+    "token": "access_token",
+}
 _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
     "postgres": ("postgresql", _POSTGRESQL),
     "mysql": ("mysql", _MYSQL),
     "mysql5": ("mysql", _MYSQL),
     "mariadb": ("mysql", _MYSQL),
     "duckdb": ("duckdb", {"path": "database"}),
+    "snowflake": ("snowflake", _SNOWFLAKE),
+    "bigquery": ("bigquery", _BIGQUERY),
+    "redshift": ("redshift", _POSTGRESQL),
+    "databricks": ("databricks", _DATABRICKS),
 }
 """By the name of dbt's adapter: our type, and our field for each of its keys."""
+_SECRETS = frozenset(
+    {"password", "token", "access_token", "client_secret", "private_key", "private_key_passphrase"}
+)
+_METHODS = {"oauth": "application_default", "oauth-secrets": "access_token"}
+"""BigQuery's ways to sign in that dbt and we have in common."""
+_REFUSED = {
+    "private_key_path": "paste the content of the file into the form",
+    "keyfile": "paste the content of the file into the form",
+    "keyfile_json": "paste the key of the service account into the form",
+    "refresh_token": "sign in with a token or a key here",
+}
 _OPTIONS = frozenset(
     {"sslmode", "sslrootcert", "sslcert", "sslkey", "ssl_disabled", "ssl_ca", "ssl_cert", "ssl_key"}
     | {"search_path", "role", "connect_timeout", "application_name"}
@@ -98,6 +128,8 @@ def _target(name: str, output: object) -> Draft:
                 hint=f"These are: {', '.join(_FIELDS)}.",
             )
         type, fields = _FIELDS[adapter]
+        if refused := next((key for key in _REFUSED if keys.get(key) is not None), ""):
+            raise ConfigError(f"{refused!r} is not followed.", hint=f"{_REFUSED[refused].capitalize()}.")
         values, options, variables = _read(keys, fields)
     except ConfigError as exc:
         return Draft(name, _FIELDS.get(adapter, (adapter,))[0], problem=exc)
@@ -125,7 +157,8 @@ def _read(
         if key not in fields:
             options.append((key, text))
         else:
-            values[fields[key]] = Secret(text) if fields[key] == "password" else text
+            values[fields[key]] = Secret(text) if fields[key] in _SECRETS else text
+    _sign_in(values, fields)
     if "path" in fields and re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", values["database"]):
         raise ConfigError(
             "Its path is not a file of this machine.", hint="Only local DuckDB files are supported."
@@ -133,10 +166,24 @@ def _read(
     return values, tuple(options), list(variables)
 
 
+def _sign_in(values: dict[str, Any], fields: Mapping[str, str]) -> None:
+    """Say how to sign in, where the connector has to be told."""
+    if fields is _BIGQUERY:
+        method = values.get("sign_in", "oauth")
+        if method not in _METHODS:
+            hint = "Make the connection in the form, and paste the key of the service account there."
+            raise ConfigError(f"The method {str(method)[:40]!r} is not supported here.", hint=hint)
+        values["sign_in"] = _METHODS[method]
+    if fields is _DATABRICKS:
+        values["auth_type"] = "oauth_m2m" if "client_id" in values else "pat"
+    if fields is _SNOWFLAKE and "authenticator" not in values:
+        values["authenticator"] = "snowflake_jwt" if "private_key" in values else "snowflake"
+
+
 def _text(key: str, given: object, variables: dict[str, None]) -> str:
     if isinstance(given, bool):
         return str(given).lower()
-    if isinstance(given, int) and abs(given) < 10**18 and key not in ("password", "pass", "PWD"):
+    if isinstance(given, int) and abs(given) < 10**18 and key not in ("password", "pass", "PWD", "token"):
         return str(given)
     if not isinstance(given, str):
         raise ConfigError(f"{key!r} is not text.", hint="Write it in quotes.")

@@ -1,4 +1,4 @@
-"""Connections that other tools have: JupySQL, dbt, PostgreSQL's and MySQL's own files.
+"""Connections that other tools have: JupySQL, dbt, and the databases' own files.
 
 A file is read once, as the tool would read it, and nothing in it is carried out. Each entry stands for
 itself: one that cannot be imported is returned with the reason. Nothing is saved, nothing is contacted.
@@ -17,7 +17,7 @@ from ..connectors.base import Connector
 from ..errors import ConfigError, nearest
 from ..models import ConnectionConfig
 from ..secret import Secret
-from . import dbt, jupysql, mycnf, pgpass
+from . import databrickscfg, dbt, gcloud, jupysql, mycnf, pgpass, snowflake
 from .draft import Draft
 from .entries import explained
 from .files import Content, read
@@ -35,13 +35,20 @@ FORMATS: Mapping[str, Callable[[str], Iterator[Draft]]] = {
     "dbt": dbt.drafts,
     "pgpass": pgpass.drafts,
     "mysql": mycnf.drafts,
+    "snowflake": snowflake.drafts,
+    "databricks": databrickscfg.drafts,
+    "gcloud": gcloud.drafts,
 }
-"""Readers by the name of the format: ``connections.ini``, ``profiles.yml``, ``.pgpass``, ``my.cnf``."""
+"""Readers by the name of the format: ``connections.ini``, ``profiles.yml``, ``.pgpass``, ``my.cnf``,
+``connections.toml``, ``.databrickscfg``, gcloud's ``config_default``."""
 _FILES = (
     (r".*\.ini", "jupysql"),
     (r".*profiles\.ya?ml", "dbt"),
     (r"\.?pgpass(\.conf)?", "pgpass"),
     (r".*\.cnf", "mysql"),
+    (r"(connections|config)\.toml", "snowflake"),
+    (r"\.?databrickscfg", "databricks"),
+    (r"config_[\w-]+", "gcloud"),
 )
 
 

@@ -110,9 +110,11 @@ def _one(kind: Connector, name: str, value: str, read_files: bool) -> dict[str, 
     """The fields that one option means; none where it is dropped."""
     key = name.lower().replace("-", "_")
     fields = {field.name: field for field in kind.fields if not field.secret}
-    if reason := _NEVER.get(key):
+    reason = _NEVER.get(key)
+    if reason and not (reason == _LOGIN and key in fields):
         raise ConfigError(f"The option {key!r} is not allowed: {reason}.")
-    if "host" in fields:
+    at_host = kind.url_parts[0] in fields
+    if at_host:
         if key in _DROPPED:
             return _dropped(key, value)
         if key in _CERTIFICATES and "ssl_ca" in fields:
@@ -127,7 +129,7 @@ def _one(kind: Connector, name: str, value: str, read_files: bool) -> dict[str, 
             f"The option {key[:40]!r} is not allowed: a secret does not belong among the options.",
             hint="Give the password its own field, or write it as user:password@host.",
         )
-    known = {*fields, *_DROPPED, *_RENAMED} if "host" in fields else set(fields)
+    known = {*fields, *_DROPPED, *_RENAMED} if at_host else set(fields)
     raise ConfigError(
         f"{kind.label} takes no option {name[:40]!r} here.", hint=nearest(key, known - set(_NEVER))
     )

@@ -76,8 +76,8 @@ def parse_url(url: str, name: str, kinds: Mapping[str, Connector] | None = None)
     kind = kind_of(type := type_of(match["scheme"], kinds), kinds)
     if match.end() != len(url):
         raise _malformed("A # stands in it. " + _ENCODE)
-    at_host = any(field.name == "host" for field in kind.fields)
-    values = _server(url, match) if at_host else _file(type, match)
+    at_host = any(field.name == kind.url_parts[0] for field in kind.fields)
+    values = _server(url, match, kind) if at_host else _file(type, match)
     parameters = ((_decoded(key), _decoded(value, plus=True)) for key, value in _parameters(match["query"]))
     return ConnectionConfig(type, name, checked(kind, {**values, **translated(kind, parameters)}))
 
@@ -134,8 +134,8 @@ def _check_characters(url: str) -> None:
         raise _malformed("A control character or an invisible one stands in it. Write it percent-encoded.")
 
 
-def _server(url: str, match: re.Match[str]) -> dict[str, Any]:
-    """Host, port, user, password and database of a URL that names a server."""
+def _server(url: str, match: re.Match[str], kind: Connector) -> dict[str, Any]:
+    """Host, port, user, password and path of a URL that names a server, by the connector's fields."""
     if any(char.isspace() for char in url):
         raise _malformed("A space stands in it. Write it as %20.")
     place = match["place"]
@@ -143,8 +143,10 @@ def _server(url: str, match: re.Match[str]) -> dict[str, Any]:
         raise _malformed("An @ stands where none can be. " + _ENCODE)
     if "," in (hosts := place.rpartition("@")[2]):
         check_host(hosts)
-    if "/" in match["path"][1:]:
-        raise _malformed("A second / stands in it. In the name of a database write it as %2F.")
+    first, *others = kind.url_parts
+    path = match["path"][1:].split("/") if match["path"][1:] else []
+    if len(path) > len(others):
+        raise _malformed("One / too many stands in it. In the name of a database write it as %2F.")
     parts = _PLACE.fullmatch(place)
     if parts is None:
         raise _malformed("Its host and port cannot be read. " + _ENCODE)
@@ -154,12 +156,16 @@ def _server(url: str, match: re.Match[str]) -> dict[str, Any]:
     port = int(parts["port"] or 0)
     if port > 65535 or (port == 0 and parts["port"]):
         raise _malformed("A port lies between 1 and 65535.")
+    user = _decoded(parts["user"] or "")
+    named = {"username", *kind.renamed({"username": ""})} & {field.name for field in kind.fields}
     values: dict[str, Any] = {
-        "host": host,
+        first: host,
         "port": port,
-        "username": _decoded(parts["user"] or ""),
+        "username": ""
+        if user == "token" and not named
+        else user,  # what precedes a token, as SQLAlchemy has it
         "password": Secret(_decoded(parts["password"])) if parts["password"] else None,
-        "database": _decoded(match["path"][1:]),
+        **dict(zip(others, map(_decoded, path), strict=False)),
     }
     return {name: value for name, value in values.items() if value}
 

@@ -39,7 +39,7 @@ shop:
     number: {type: postgres, host: db, user: ann, password: 0123}
     weak: {type: postgres, host: db, user: ann, sslmode: prefer}
     certificate: {type: postgres, host: db, user: ann, sslcert: /me.pem}
-    snow: {type: snowflake, account: x, password: canary}
+    snow: {type: teradata, host: x, password: canary}
     text: canary
 crm-eu:
   outputs:
@@ -127,7 +127,7 @@ def test_duckdb(found):
         ("shop_number", "'password' is not text. Write it in quotes."),
         ("shop_weak", "sslmode=prefer is not supported"),
         ("shop_certificate", "The option 'sslcert' is not allowed"),
-        ("shop_snow", "The adapter 'snowflake' is not supported yet."),
+        ("shop_snow", "The adapter 'teradata' is not supported yet."),
         ("shop_text", "The target is not what dbt expects"),
         ("files_memory", "':memory:' is not a file."),
         ("files_cloud", "Its path is not a file of this machine."),

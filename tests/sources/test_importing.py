@@ -240,7 +240,7 @@ def test_a_format_can_be_given(tmp_path, kinds):
     path = private(tmp_path / "backup.txt", "db:5432:shop:ann:x\n")
     (found,) = import_connections(path, "pgpass", kinds=kinds)
     assert isinstance(found.config.values["password"], Secret)
-    assert set(FORMATS) == {"jupysql", "dbt", "pgpass", "mysql"}
+    assert set(FORMATS) == {"jupysql", "dbt", "pgpass", "mysql", "snowflake", "databricks", "gcloud"}
 
 
 def test_a_file_without_end_is_refused(tmp_path, kinds):

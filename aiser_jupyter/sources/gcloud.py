@@ -1,0 +1,38 @@
+"""A configuration of gcloud (``configurations/config_default``): its project, for BigQuery.
+
+It holds no key. The connection signs in as the machine's application default says, where that is allowed.
+"""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterator
+
+from ..errors import ConfigError
+from .draft import Draft
+
+__all__ = ["drafts"]
+
+
+def drafts(text: str) -> Iterator[Draft]:
+    """Yield the one connection that the file stands for.
+
+    Raises
+    ------
+    ConfigError
+        It is not made of sections.
+    """
+    parser = configparser.RawConfigParser(default_section="", strict=True)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        raise ConfigError("The file is not made of [sections] with name = value.") from None
+    project = parser.get("core", "project", fallback="")
+    if not project:
+        missing = ConfigError("It names no project.", hint="gcloud config set project PROJECT")
+        yield Draft("bigquery", "bigquery", problem=missing)
+        return
+    account = parser.get("core", "account", fallback="")
+    notices = [f"Signs in with the application default, not as {account}."] if account else []
+    values = {"project": project, "sign_in": "application_default"}
+    yield Draft(project, "bigquery", values, notices=tuple(notices))
