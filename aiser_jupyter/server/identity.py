@@ -2,11 +2,13 @@
 
 Jupyter Server's own providers (token, password) invent a user name per browser and, for a bare token, per
 request. Such a name must never own anything. Only a provider that somebody configured names a person; without
-one, whoever holds the token acts as the account the server runs under.
+one, whoever holds the token acts as the account the server runs under. On a JupyterHub that account is the
+person whom the server was started for, whatever the Hub calls them: their kernels know themselves by it.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ..models import Identity
@@ -27,6 +29,7 @@ def identity_of(provider: IdentityProvider, user: User) -> Identity:
         The server's. Its ``user.username`` counts where its own code, not Jupyter Server's, says who it is.
     """
     package = type(provider).get_user.__module__.partition(".")[0]
-    if package == "jupyter_server":
+    theirs = package == "jupyterhub" and user.username == os.environ.get("JUPYTERHUB_USER")
+    if theirs or package == "jupyter_server":
         return os_identity()
     return Identity(user.username, "hub" if package == "jupyterhub" else "configured")
