@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import AiserError, UsageError
 from ..models import ConnectionConfig
-from ..render import place
 from ..secret import Secret
 from .output import print_aligned
 
@@ -62,7 +61,8 @@ def add_parsers(commands: Any) -> None:
 
 
 def _list(services: Services, given: argparse.Namespace) -> int:
-    rows = [(c.name, c.type, place(c), c.source, c.problem) for c in services.connections.list()]
+    where = services.connections.where
+    rows = [(c.name, c.type, where(c), c.source, c.problem) for c in services.connections.list()]
     print_aligned([("name", "type", "where", "source", "problem"), *rows])
     return 0
 
@@ -83,13 +83,14 @@ def _add(services: Services, given: argparse.Namespace) -> int:
 
 
 def _secrets(services: Services, config: ConnectionConfig, *, from_stdin: bool) -> dict[str, Secret]:
-    fields = [field for field in services.connections.kind(config.type).fields if field.secret]
-    if from_stdin:
-        text = sys.stdin.readline().rstrip("\r\n")
-        return {fields[0].name: Secret(text)} if fields and text else {}
+    fields = services.connections.kind(config.type).secrets_of(config.values)
+    if from_stdin and fields:
+        long = fields[0].kind == "document"
+        text = sys.stdin.read() if long else sys.stdin.readline().rstrip("\r\n")
+        return {fields[0].name: Secret(text)} if text else {}
     found = {}
     for field in fields:
-        if not sys.stdin.isatty():
+        if not sys.stdin.isatty() or field.kind == "document":  # which has several lines
             raise UsageError(f"{config.name} needs a {field.label.lower()}.", hint="Use --password-stdin.")
         if answer := getpass.getpass(f"{field.label} (empty for none): "):
             found[field.name] = Secret(answer)

@@ -228,8 +228,23 @@ class Connector(ABC):
         """Turn a driver's exception into one of ours."""
         return QueryFailed(str(exc))
 
+    def secrets_of(self, values: Mapping[str, Any]) -> list[Field]:
+        """Return the secret fields that are there, beside the other ``values``."""
+        return [field for field in self.fields if field.secret and field.applies(values)]
+
+    def require_secrets(self, values: Mapping[str, Any]) -> None:
+        """Say which secret is missing. A URL or a file is read without them: they are asked for later.
+
+        Raises
+        ------
+        ConfigError
+        """
+        for field in self.secrets_of(values):
+            if field.required and field.name not in values:
+                raise ConfigError(f"{self.label} needs {field.name!r} ({field.label}).")
+
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return ``values`` with defaults filled in and types checked.
+        """Return ``values`` with defaults filled in and types checked; secrets may still be missing.
 
         Raises
         ------
@@ -250,7 +265,7 @@ class Connector(ABC):
                 continue
             value = values.get(field.name, field.default)
             if value is None or value == "":
-                if field.required:
+                if field.required and not field.secret:
                     raise ConfigError(f"{self.label} needs {field.name!r} ({field.label}).")
                 continue
             checked[field.name] = _typed(self.label, field, value)

@@ -322,6 +322,7 @@ class NetworkConnector(Connector):
         self, config: ConnectionConfig, *, read_only: bool = False, seconds: float | None = None
     ) -> NetworkSession:
         """Log in, past the pool. Raises `ConnectError`, `ConfigError`."""
+        self.require_secrets(config.values)
         limit = float(config.values.get("timeout", 10)) if seconds is None else seconds
         began = time.monotonic()
         try:

@@ -34,11 +34,11 @@ def _connect(call: Call, context: Context) -> Listing:
     kind = connections.kind(config.type)
     given = {name: Secret(value) for name, value in _from_variables(call, kind, context.variables).items()}
     if known is not None and not given:
-        return _listing([known], f"{alias} is saved already. %aiser test {alias} tries it.")
+        return _listing(context, [known], f"{alias} is saved already. %aiser test {alias} tries it.")
     asked = given or _asked_for(kind, config)
     config = ConnectionConfig(config.type, alias, {**config.values, **asked})
     saved = connections.change(alias, config.values) if known else connections.create(config)
-    return _listing([saved], f"Saved. %%aiser {saved.name} asks it, in every notebook.")
+    return _listing(context, [saved], f"Saved. %%aiser {saved.name} asks it, in every notebook.")
 
 
 def _config(call: Call, alias: str, context: Context) -> ConnectionConfig:
@@ -78,11 +78,16 @@ def _from_variables(call: Call, kind: Connector, variables: Mapping[str, Any]) -
 def _asked_for(kind: Connector, config: ConnectionConfig) -> dict[str, Secret]:
     """Ask for each secret; an empty answer leaves it out."""
     found = {}
-    for field in kind.fields:
-        if not field.secret:
-            continue
-        user, host = config.values.get("username"), config.values.get("host", config.name)
-        place = f"{user}@{host}" if user else host
+    user = config.values.get(kind.aliases.get("username", "username"))
+    host = config.values.get(kind.url_parts[0], config.name)
+    place = f"{user}@{host}" if user else host
+    for field in kind.secrets_of(config.values):
+        if field.kind == "document":  # the box of a front end has one line
+            raise UsageError(
+                f"{config.name} needs a {field.label.lower()}, which has several lines.",
+                hint=f"Take it from a variable, --secret {field.name}=VARIABLE, or paste it into the form of "
+                "the panel.",
+            )
         try:
             answer = getpass.getpass(f"{field.label} of {place}: ")
         except (EOFError, NotImplementedError) as exc:
@@ -97,13 +102,12 @@ def _asked_for(kind: Connector, config: ConnectionConfig) -> dict[str, Secret]:
 
 
 def _connections(call: Call, context: Context) -> Listing:
-    return _listing(context.services.connections.list())
+    return _listing(context, context.services.connections.list())
 
 
-def _listing(connections: list[Connection], caption: str = "") -> Listing:
-    from ..render import place
-
-    rows = tuple((c.name, c.type, place(c), c.source, c.problem) for c in connections)
+def _listing(context: Context, connections: list[Connection], caption: str = "") -> Listing:
+    where = context.services.connections.where
+    rows = tuple((c.name, c.type, where(c), c.source, c.problem) for c in connections)
     if any(c.problem for c in connections):
         return Listing(("name", "type", "where", "source", "problem"), rows, caption)
     return Listing(("name", "type", "where", "source"), tuple(row[:-1] for row in rows), caption)

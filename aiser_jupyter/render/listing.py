@@ -27,8 +27,13 @@ def aligned(rows: Sequence[Sequence[str]], *, rule: bool = False) -> list[str]:
     return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]] if rule else lines
 
 
-def place(connection: Connection) -> str:
+def place(connection: Connection, parts: Sequence[str] = ("host", "database")) -> str:
     """Say in a few words where a connection leads, and that it is not encrypted.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        The connector's ``url_parts``.
 
     Examples
     --------
@@ -38,9 +43,10 @@ def place(connection: Connection) -> str:
     'db:5432/shop (no TLS)'
     """
     values = connection.config.values
-    if "host" not in values:
+    first, *others = parts
+    if first not in values:
         return str(values.get("database", ""))
     port = f":{values['port']}" if values.get("port") else ""
-    database = f"/{values['database']}" if values.get("database") else ""
+    path = "".join(f"/{values[part]}" for part in others if values.get(part))
     plain = "" if values.get("ssl_enabled", True) else " (no TLS)"
-    return f"{values['host']}{port}{database}{plain}"
+    return f"{values[first]}{port}{path}{plain}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,16 @@ class ConnectionService:
         self._records = ConnectionRecords(services.store, keys_of(settings.store))
         self._objects: dict[str, Connection] = {}
         self._owner = services.identity.name
-        self._local = Connection(LOCAL, self._owner, ConnectionConfig("duckdb", LOCAL), source="builtin")
+        self._sandbox = services.sandbox.id if services.sandbox else ""
+        config = self._placed(ConnectionConfig("duckdb", LOCAL))
+        self._local = Connection(LOCAL, self._owner, config, source="builtin")
+
+    def _placed(self, config: ConnectionConfig) -> ConnectionConfig:
+        """Say where DuckDB runs: every configuration that is opened comes through here."""
+        return replace(config, sandbox=self._sandbox)
+
+    def _located(self, connection: Connection) -> Connection:
+        return replace(connection, config=self._placed(connection.config))
 
     # -- finding --------------------------------------------------------------------------------------
 
@@ -56,7 +66,7 @@ class ConnectionService:
         found = {known.name.casefold(): known for known in [self._local, *self._records.list(self._owner)]}
         for other in listed():
             found.setdefault(other.name.casefold(), other)
-        return list(found.values())
+        return [self._located(each) for each in found.values()]
 
     def get(self, name: str) -> Connection:
         """Return the connection called ``name``.
@@ -94,13 +104,22 @@ class ConnectionService:
         if name in self._objects:
             return self._objects[name]
         saved = self._records.get(self._owner, name)
-        return saved or next((other for other in listed() if other.name == name), None)
+        found = saved or next((other for other in listed() if other.name == name), None)
+        return None if found is None else self._located(found)
 
     def kind(self, type: str) -> Connector:
         """Return the connector of a type: its fields, and which of them are secret. Raises `ConfigError`."""
         from ..connectors.registry import connector
 
         return connector(type)
+
+    def where(self, connection: Connection) -> str:
+        """Say in a few words where a connection leads."""
+        from ..connectors.registry import connectors
+        from ..render import place
+
+        kind = connectors().get(connection.type)  # None where it is of another version, or broken
+        return place(connection, kind.url_parts) if kind else place(connection)
 
     def kinds(self) -> Sequence[Connector]:
         """Return the connectors that a connection can be written down for, by type."""
@@ -160,9 +179,10 @@ class ConnectionService:
         """
         kind = self.kind(config.type)
         values = kind.validate(config.values)
+        kind.require_secrets(values)
         config = ConnectionConfig(config.type, config.name, values)
         if tested:
-            kind.prepare(config)
+            kind.prepare(self._placed(config))
             self._require_working(config)
         known = self._records.get(self._owner, config.name)
         if known is not None and known.config == config:
@@ -325,7 +345,7 @@ class ConnectionService:
     def _checks(self, config: ConnectionConfig) -> tuple[Check, ...]:
         services = self._services
         run = Run("test", timeout=services.settings.preferences.timeout or None)
-        future = services.executor.submit(run, lambda: _graded(config, run))
+        future = services.executor.submit(run, lambda: _graded(self._placed(config), run))
         return services.executor.wait(future, run)
 
 

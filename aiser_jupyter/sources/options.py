@@ -111,7 +111,7 @@ def _one(kind: Connector, name: str, value: str, read_files: bool) -> dict[str, 
     key = name.lower().replace("-", "_")
     fields = {field.name: field for field in kind.fields if not field.secret}
     reason = _NEVER.get(key)
-    if reason and not (reason == _LOGIN and key in fields):
+    if reason and not _is_field(kind, key, reason):
         raise ConfigError(f"The option {key!r} is not allowed: {reason}.")
     at_host = kind.url_parts[0] in fields
     if at_host:
@@ -133,6 +133,15 @@ def _one(kind: Connector, name: str, value: str, read_files: bool) -> dict[str, 
     raise ConfigError(
         f"{kind.label} takes no option {name[:40]!r} here.", hint=nearest(key, known - set(_NEVER))
     )
+
+
+def _is_field(kind: Connector, key: str, reason: str) -> bool:
+    """Say whether an option that others must not have is a field of this connector, and not told before."""
+    if key not in {field.name for field in kind.fields if not field.secret}:
+        return False
+    if reason == _PLACE:  # of a URL that begins with an account, the host is not told yet
+        return kind.url_parts[0] != "host" and key not in kind.url_parts
+    return reason == _LOGIN
 
 
 def _dropped(key: str, value: str) -> dict[str, Any]:

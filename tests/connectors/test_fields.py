@@ -38,9 +38,19 @@ def test_a_field_is_asked_for_only_where_it_is_there() -> None:
         "sign_in": "password",
         "password": Secret("x"),
     }
-    with pytest.raises(ConfigError, match="needs 'key'"):
-        fields(account="a", sign_in="key")
+    with pytest.raises(ConfigError, match="needs 'account'"):
+        fields(sign_in="words")
     assert fields(account="a", sign_in="words", words="one\ntwo")["words"] == "one\ntwo"
+
+
+def test_a_secret_may_come_later_and_only_the_one_that_is_there_is_asked_for() -> None:
+    kind, values = Cloud(), fields(account="a", sign_in="key")
+    assert [field.name for field in kind.secrets_of(values)] == ["key"]
+    with pytest.raises(ConfigError, match="needs 'key'"):
+        kind.require_secrets(values)
+    kind.require_secrets({**values, "key": Secret("x")})
+    assert [field.name for field in kind.secrets_of(fields(account="a"))] == ["password"]
+    kind.require_secrets(fields(account="a"))  # a password that is optional
 
 
 def test_a_field_of_another_way_to_sign_in_is_refused_and_says_where_it_belongs() -> None:

@@ -179,3 +179,15 @@ def test_a_url_as_other_tools_write_it(kinds: Any, url: str, expected: dict[str,
     config = parse_url(url, "shop", kinds)
     assert config.type == url.partition(":")[0].partition("+")[0]
     assert {name: config.values[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("option", ["database=X", "user=bob", "account=other", "unix_socket=/x"])
+def test_an_option_says_nothing_that_the_url_has_said(kinds: Any, option: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_url(f"snowflake://ann:s3cret@xy12345/SHOP?{option}", "shop", kinds)
+
+
+def test_an_account_may_be_behind_a_host_of_its_own(kinds: Any) -> None:
+    url = "snowflake://ann:s3cret@xy12345/SHOP?host=xy.private.example.com&port=8443"
+    values = parse_url(url, "shop", kinds).values
+    assert (values["account"], values["host"], values["port"]) == ("xy12345", "xy.private.example.com", 8443)
