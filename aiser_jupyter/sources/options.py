@@ -110,7 +110,7 @@ def _one(kind: Connector, name: str, value: str, read_files: bool) -> dict[str, 
     """The fields that one option means; none where it is dropped."""
     key = name.lower().replace("-", "_")
     fields = {field.name: field for field in kind.fields if not field.secret}
-    reason = _NEVER.get(key)
+    reason = _PLACE if key == kind.url_parts[0] else _NEVER.get(key)
     if reason and not _is_field(kind, key, reason):
         raise ConfigError(f"The option {key!r} is not allowed: {reason}.")
     at_host = kind.url_parts[0] in fields

@@ -79,7 +79,10 @@ def parse_url(url: str, name: str, kinds: Mapping[str, Connector] | None = None)
     at_host = any(field.name == kind.url_parts[0] for field in kind.fields)
     values = _server(url, match, kind) if at_host else _file(type, match)
     parameters = ((_decoded(key), _decoded(value, plus=True)) for key, value in _parameters(match["query"]))
-    return ConnectionConfig(type, name, checked(kind, {**values, **translated(kind, parameters)}))
+    options = translated(kind, parameters)
+    if twice := sorted(name for name in options if name in kind.url_parts and name in values):
+        raise _malformed(f"{' and '.join(twice)} stands in it twice.")
+    return ConnectionConfig(type, name, checked(kind, {**values, **options}))
 
 
 def has_password(url: str) -> bool:

@@ -24,6 +24,8 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+ALONE = [name for name in NAMES if name != "02_connect"]
+"""Those that need no database: see `test_connect` for the other."""
 ENGINE_LINE = re.compile(r"duckdb · \S+ (ms|s)\b.*\brows?\b")
 
 
@@ -56,7 +58,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
         if name not in ran:
             folder = tmp_path_factory.mktemp("notebooks") / "copy"
             shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns("data", ".*", "__pycache__"))
-            ran[name] = _execute(folder, name)
+            ran[name] = execute(folder, name)
         return ran[name]
 
     return run
@@ -77,7 +79,8 @@ def customers(quickstart: Ran) -> pd.DataFrame:
     return pd.read_csv(quickstart.folder / "data" / "customers.csv", parse_dates=["signed_up"])
 
 
-def _execute(folder: Path, name: str) -> Ran:
+def execute(folder: Path, name: str) -> Ran:
+    """Run a notebook as it stands in ``folder``, with a store of its own beside it."""
     notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
     began: dict[str, float] = {}
     seconds: dict[str, float] = {}
@@ -105,7 +108,7 @@ def _execute(folder: Path, name: str) -> Ran:
 # -- every notebook ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALONE)
 def test_only_the_cells_that_should_fail_do(executed: Callable[[str], Ran], name: str) -> None:
     ran = executed(name)
     failed = {cell for cell in ran.cells if ran.cells[cell].cell_type == "code" and ran.error(cell)}
@@ -113,7 +116,7 @@ def test_only_the_cells_that_should_fail_do(executed: Callable[[str], Ran], name
     assert failed == meant
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALONE)
 def test_nothing_is_written_to_stderr(executed: Callable[[str], Ran], name: str) -> None:
     ran = executed(name)
     written = [
@@ -138,7 +141,7 @@ def test_a_notebook_is_saved_without_outputs(name: str) -> None:
 
 def test_the_quickstart_runs_again_in_the_same_folder(executed: Callable[[str], Ran]) -> None:
     first = executed("01_quickstart")
-    second = _execute(first.folder, "01_quickstart")
+    second = execute(first.folder, "01_quickstart")
     assert second.error("connect") is None
     assert _rows(second.text("regulars")) == _rows(first.text("regulars"))
 

@@ -181,10 +181,10 @@ def test_a_url_as_other_tools_write_it(kinds: Any, url: str, expected: dict[str,
     assert {name: config.values[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("option", ["database=X", "user=bob", "account=other", "unix_socket=/x"])
+@pytest.mark.parametrize("option", ["database=X", "user=bob", "account=other", "unix_socket=/x", "schema=B"])
 def test_an_option_says_nothing_that_the_url_has_said(kinds: Any, option: str) -> None:
     with pytest.raises(ConfigError):
-        parse_url(f"snowflake://ann:s3cret@xy12345/SHOP?{option}", "shop", kinds)
+        parse_url(f"snowflake://ann:s3cret@xy12345/SHOP/A?{option}", "shop", kinds)
 
 
 def test_an_account_may_be_behind_a_host_of_its_own(kinds: Any) -> None:
