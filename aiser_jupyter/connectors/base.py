@@ -168,8 +168,9 @@ class Connector(ABC):
         protected in the same way.
         """
         parts = {field.name: values.get(field.name, field.default) for field in self.fields if field.routing}
-        folded = {name: part.strip().casefold() if name == "host" else part for name, part in parts.items()}
-        return json.dumps({"type": self.type, **folded}, sort_keys=True)
+        if isinstance(host := parts.get("host"), str):
+            parts["host"] = host.strip().casefold()
+        return json.dumps({"type": self.type, **parts}, sort_keys=True)
 
     def stages(self, config: ConnectionConfig, run: Run) -> Generator[Stage]:
         """Return the steps of a connection test, in order; each is run only if those before it passed.

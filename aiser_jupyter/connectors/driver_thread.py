@@ -81,6 +81,12 @@ class DriverThread(Cut):
             raise call.error
         return call.result  # type: ignore[no-any-return]
 
+    def post(self, work: Callable[[], object]) -> None:
+        """Run ``work`` in the thread when its turn comes; nobody waits, and what it raises is dropped."""
+        with self._changed:
+            if not (self.done or self._closed):
+                self._calls.put(_Call(work, None))
+
     def cut(self) -> None:
         with self._changed:
             if not self._closed:
@@ -92,7 +98,8 @@ class DriverThread(Cut):
         """Let `at_end` run, and wait for it so long at most."""
         end = time.monotonic() + seconds
         self.close()
-        self._thread.join(max(0.0, end - time.monotonic()))
+        if not self.done:  # a call that was given up ends when the driver's own limits end it
+            self._thread.join(max(0.0, end - time.monotonic()))
 
     def close(self) -> None:
         with self._changed:

@@ -1,0 +1,113 @@
+"""What is used of Snowflake's driver beyond its public calls, in one place.
+
+The public ways to a result are not for us, for three reasons that the tests keep:
+
+- they follow whatever the answer says, also "upload this file of yours" in answer to a SELECT;
+- they read every part of a result with the widths of the first, and where Snowflake chose wider ones for a
+  later part, other numbers come out;
+- they turn Arrow into Arrow of their own, which drops the offset of a TIMESTAMP_TZ.
+
+So the end of a statement is taken by the call that the driver uses for the parts of a script, which hands
+over rows and nothing else, and each part of the rows is read as it was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Part", "Result", "abort", "result_of", "running_state", "submit"]
+
+_RUNNING = frozenset(
+    {"RUNNING", "QUEUED", "RESUMING_WAREHOUSE", "QUEUED_REPARING_WAREHOUSE", "BLOCKED", "NO_DATA", "ABORTING"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of one statement, before its rows are read.
+
+    ``columns`` are the declared ones, as the driver's own messages have them. ``kind`` is Snowflake's number
+    for the kind of the statement. ``changed`` counts rows; None where the statement changes none.
+    """
+
+    columns: Sequence[Any]
+    kind: int
+    changed: int | None
+    _handle: Any
+
+    def parts(self) -> list[Part]:
+        """Return the parts that the rows come in; their reading is what waits for the network."""
+        found = _core().result_set_get_chunks(result_set_handle=self._handle)
+        return [Part(chunk, found.columns) for chunk in found.chunks]
+
+    def schema(self) -> pa.Schema:
+        """Return the schema of a result that has no part to read it from."""
+        import pyarrow as pa
+        from snowflake.connector._internal.statement_utils import get_stream_ptr
+
+        found = _core().result_set_get_stream(result_set_handle=self._handle)
+        with pa.RecordBatchReader._import_from_c(get_stream_ptr(found)) as reader:
+            return reader.schema
+
+    def release(self) -> None:
+        """Give it back to the driver."""
+        _core().result_set_release(result_set_handle=self._handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the rows of a result, with the widths that Snowflake chose for them."""
+
+    _chunk: Any
+    _columns: Any
+
+    def read(self, connection: Any) -> tuple[pa.Schema, list[pa.RecordBatch]]:
+        """Fetch the rows as Snowflake encodes them. Safe in any thread."""
+        import pyarrow as pa
+        from snowflake.connector._internal.statement_utils import get_stream_ptr
+
+        handle = connection.conn_handle
+        found = _core().database_fetch_chunk(conn_handle=handle, chunk=self._chunk, columns=self._columns)
+        with pa.RecordBatchReader._import_from_c(get_stream_ptr(found)) as reader:
+            return reader.schema, list(reader)
+
+
+def submit(connection: Any, sql: str, values: Sequence[Any], parameters: Mapping[str, Any]) -> str:
+    """Send one statement, and return Snowflake's name for it; nobody waits for its end.
+
+    ``parameters`` are the session's for this statement alone.
+    """
+    with connection.cursor() as cursor:
+        sent = cursor.execute_async(sql, list(values) or None, _statement_params=dict(parameters))
+    return str(sent["queryId"])
+
+
+def running_state(connection: Any, id: str) -> str:
+    """Return the state of a statement that has not ended; "" once it has."""
+    state = str(connection.get_query_status(id).name)
+    return state if state in _RUNNING else ""
+
+
+def result_of(connection: Any, id: str) -> Result:
+    """Return the result of a statement that has ended. Raises what the statement failed with."""
+    found = _core().connection_get_result_set(conn_handle=connection.conn_handle, query_id=id)
+    about = found.result_descriptor
+    changed = about.rows_affected if about.HasField("rows_affected") else None
+    return Result(tuple(about.columns), about.statement_type_id, changed, found.result_set_handle)
+
+
+def abort(connection: Any, id: str) -> None:
+    """Ask Snowflake to stop a statement; harmless where it has ended."""
+    with connection.cursor() as cursor:
+        cursor.abort_query(id)
+
+
+def _core() -> Any:
+    from snowflake.connector._internal.api_client.client_api import core_driver
+
+    return core_driver
