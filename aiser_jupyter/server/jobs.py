@@ -1,5 +1,9 @@
 """Queries on their way through the server: each has an id, a state that can be followed, and an end.
 
+A query that somebody waits for ends with who waits: at once where the answer itself is waited for; where its
+events are followed after `GONE_SECONDS` and a sweep, 30 s at most, so that a page may be loaded anew. One
+that was sent in the background and never followed goes on by itself: its result is kept for a while.
+
 Used on the event loop only; what blocks is handed to threads. A run reports from its own thread, and every
 report is taken over to the loop.
 """
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GONE_SECONDS", "Job", "Jobs", "Wanted"]
 
-GONE_SECONDS = 25.0
+GONE_SECONDS = 20.0
 """A query whose events were followed is cancelled when nobody has asked about it for so long."""
 PAUSE_SECONDS = 0.1
 """Between two events of one query."""
@@ -134,14 +138,16 @@ class Job:
         self._changed = asyncio.Event()
 
     def end(self, state: RunState, error: AiserError | None = None) -> None:
-        """Set how it ended; once."""
+        """Set how it ended; once. The frames of an error are let go: they hold rows, requests, this job."""
         self.state, self.error, self.phase = state, error, ""
+        if error is not None:
+            _let_go(error, set())
         self._seconds = time.monotonic() - self._began
         self.change()
 
     @contextmanager
     def followed(self) -> Iterator[None]:
-        """Hold while an event stream is open."""
+        """Hold while an event stream is open; who holds it is woken up by `change` when its client leaves."""
         self._followers, self._followed = self._followers + 1, True
         try:
             yield
@@ -163,6 +169,15 @@ class Job:
                     await asyncio.wait_for(changed.wait(), heartbeat)
                 except TimeoutError:
                     yield False
+
+
+def _let_go(error: BaseException, seen: set[BaseException]) -> None:
+    """Take the frames from an error and from all that led to it, which may go round in a circle."""
+    error.__traceback__ = None
+    seen.add(error)
+    for before in (error.__cause__, error.__context__):
+        if before is not None and before not in seen:
+            _let_go(before, seen)
 
 
 class Jobs:
@@ -267,10 +282,11 @@ class Jobs:
             job.end(RunState.CANCELLED, exc)
         except AiserError as exc:
             job.end(RunState.FAILED, exc)
-        except Exception:
+        except Exception as exc:
             app_log.exception("The query %s failed for a reason of ours", job.id)
-            hint = "The server's log says more."
-            job.end(RunState.FAILED, AiserError("The query failed for a reason of ours.", hint=hint))
+            error = AiserError("The query failed for a reason of ours.", hint="The server's log says more.")
+            error.run_id = getattr(exc, "run_id", "")
+            job.end(RunState.FAILED, error)
 
     async def _compute(self, job: Job, query: Query) -> None:
         loop = asyncio.get_running_loop()

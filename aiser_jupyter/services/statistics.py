@@ -7,7 +7,7 @@ nothing is asked of a database: the state of a connection is what is known of it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DAYS",
+    "HINTS",
     "RUNS",
     "ConnectionCounts",
     "DayCount",
@@ -34,6 +35,39 @@ RUNS = 10_000
 DAYS = 366
 GROUPS = 50
 """Engines, connections and error codes that are listed, those with the most runs."""
+
+HINTS: Mapping[str, str] = {
+    "authentication": "Test the connection, and give it the user and the password again.",
+    "config": "Open the connection's form: a field or a setting is not allowed here.",
+    "connect": "Test the connection: the step that fails says why.",
+    "connection_lost": "Run it again; if it is lost again, the server or the network ends sessions.",
+    "data": "Look for the value that the message names, and filter or cast it.",
+    "deadline_exceeded": "Ask for less, or give it longer with --timeout.",
+    "disk_full": "Make room, or ask for fewer rows.",
+    "engine_unavailable": "Leave --engine away, or ask %aiser engines what is missing.",
+    "host_unreachable": "Check host and port, and whether the server runs and can be reached from here.",
+    "multiple_statements": "Run one statement a cell.",
+    "not_permitted": "Ask for the right at the database, or read something else.",
+    "out_of_memory": "Ask for fewer rows or columns, or close what else needs memory.",
+    "query_failed": "The database's own words are in the message.",
+    "queue_full": "Run fewer queries at the same time, or cancel some.",
+    "resource": "Ask for fewer rows or columns.",
+    "result_too_large": "Add LIMIT or WHERE, or raise --max-bytes.",
+    "secret": "Save the password again; see aiser doctor for the key.",
+    "statement": "The database refused the statement; its own words are in the message.",
+    "store": "Run aiser doctor: it looks at the store's folder and file.",
+    "syntax": "Look at the line and the column that the message names.",
+    "tls": "Test the connection: the certificate does not hold, or the server does not encrypt.",
+    "undefined_parameter": "Define the variable, or give it with --param.",
+    "unknown_column": "Open the table in the catalog to see its columns.",
+    "unknown_connection": "See %aiser connections for the names there are.",
+    "unknown_database": "Check the database's name in the connection.",
+    "unknown_engine": "See %aiser engines for the names there are.",
+    "unknown_option": "See %aiser help for the options.",
+    "unknown_table": "Look for it in the catalog, or with %aiser search.",
+    "usage": "See %aiser help for how it is written.",
+}
+"""What to do about errors of one code. Codes without a useful answer are not here."""
 
 _RUNS = """
 WITH runs AS MATERIALIZED (
@@ -88,12 +122,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """How often runs failed with one code, and the newest of them."""
+    """How often runs failed with one code, and the newest of them.
+
+    ``hint`` is what helps against errors of this kind (`HINTS`): the history keeps no hint of a single one.
+    """
 
     code: str
     count: int
     last_at: datetime
     last_message: str
+
+    @property
+    def hint(self) -> str:
+        return HINTS.get(self.code, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ def statistics_json(summary: Any) -> dict[str, Any]:
                 "count": each.count,
                 "last_at": instant(each.last_at),
                 "last_message": each.last_message,
+                "hint": each.hint,
             }
             for each in summary.errors
         ],

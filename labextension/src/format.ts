@@ -8,8 +8,19 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60]
 ];
 
-export function count(value: number, noun: string): string {
-  return `${COUNT.format(value)} ${noun}${value === 1 ? '' : 's'}`;
+const DAY = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric', timeZone: 'UTC' });
+
+export function number(value: number): string {
+  return COUNT.format(value);
+}
+
+export function count(value: number, noun: string, plural = `${noun}s`): string {
+  return `${COUNT.format(value)} ${value === 1 ? noun : plural}`;
+}
+
+/** "Mar 1" of a UTC day. */
+export function day(day: string): string {
+  return DAY.format(new Date(`${day}T00:00:00Z`));
 }
 
 export function bytes(value: number): string {

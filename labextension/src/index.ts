@@ -17,9 +17,11 @@ import { highlight, mixedLanguage } from './highlight';
 import { insertCell, insertName } from './insert';
 import { AiserPanel } from './panel';
 import { magicCell } from './sql';
+import { openStatistics } from './statistics/widget';
 
 const INSERT = 'aiser:insert-cell';
 const CONNECT = 'aiser:connect';
+const STATISTICS = 'aiser:statistics';
 
 const commands: JupyterFrontEndPlugin<void> = {
   id: 'aiser-jupyter:commands',
@@ -51,7 +53,7 @@ const commands: JupyterFrontEndPlugin<void> = {
 
 const panel: JupyterFrontEndPlugin<void> = {
   id: 'aiser-jupyter:panel',
-  description: 'The sidebar with connections, catalog, running queries and history.',
+  description: 'The sidebar with connections, catalog, running queries, history and statistics.',
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ILayoutRestorer, ICommandPalette],
@@ -62,28 +64,38 @@ const panel: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null
   ) => {
     const connections = new ConnectionsModel();
-    const edit = (connection: IConnection | null): void => {
+    const edit = (connection: IConnection | null = null): void => {
       openForm(app.shell, connection, () => void connections.refresh());
     };
+    const insert = (source: string, run: boolean): void => {
+      void app.commands.execute(INSERT, { source, run });
+    };
     const widget = new AiserPanel(new KernelChannel(tracker), connections, {
-      insert: (source, run) => {
-        void app.commands.execute(INSERT, { source, run });
-      },
+      insert,
       insertName: name => void insertName(app.shell, tracker, name),
-      edit: connection => {
-        edit(connection ?? null);
-      },
-      remove: connection => void remove(connections, connection)
+      edit,
+      remove: connection => void remove(connections, connection),
+      openStatistics: () => void app.commands.execute(STATISTICS)
     });
     app.commands.addCommand(CONNECT, {
       label: 'Connect a Database',
       caption: 'Open the form of a new connection',
       describedBy: { args: { type: 'object', properties: {} } },
       execute: () => {
-        edit(null);
+        edit();
       }
     });
-    palette?.addItem({ command: CONNECT, category: 'AISER' });
+    app.commands.addCommand(STATISTICS, {
+      label: 'Show Statistics',
+      caption: 'What ran, where, how long, and what failed',
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: () => {
+        openStatistics(app.shell, { insert, edit });
+      }
+    });
+    for (const command of [CONNECT, STATISTICS]) {
+      palette?.addItem({ command, category: 'AISER' });
+    }
     app.shell.add(widget, 'left', { rank: 600, type: 'AISER' });
     restorer?.add(widget, widget.id);
   }

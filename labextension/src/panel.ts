@@ -1,13 +1,13 @@
-import type { LabIcon, VDomModel } from '@jupyterlab/ui-components';
+import type { LabIcon } from '@jupyterlab/ui-components';
 import {
   addIcon,
   collapseAllIcon,
+  launchIcon,
   PanelWithToolbar,
   refreshIcon,
   SidePanel,
   ToolbarButton
 } from '@jupyterlab/ui-components';
-import type { Message } from '@lumino/messaging';
 import { AccordionPanel } from '@lumino/widgets';
 import * as React from 'react';
 
@@ -16,6 +16,7 @@ import type { KernelChannel } from './catalog/channel';
 import { KernelCatalog } from './catalog/kernel';
 import { CatalogModel } from './catalog/model';
 import type { ITableActions } from './catalog/tree';
+import type { ISectionModel } from './components/frame';
 import { SectionView } from './components/frame';
 import type { IConnectionActions } from './connections/connections';
 import { Connections } from './connections/connections';
@@ -23,20 +24,12 @@ import type { ConnectionsModel } from './connections/model';
 import { aiserIcon } from './icon';
 import { History } from './monitor/history';
 import { HistoryModel } from './monitor/model';
+import { StatisticsModel } from './statistics/model';
+import { Statistics } from './statistics/statistics';
 
-interface ISectionModel extends VDomModel {
-  visible: boolean;
-  collapseAll(): void;
-  refresh(force?: boolean): Promise<void>;
-}
-
-/** One collapsible part of the panel. Its model learns whether anybody sees it. */
+/** One collapsible part of the panel. */
 class Section<M extends ISectionModel> extends PanelWithToolbar {
-  constructor(
-    title: string,
-    private readonly model: M,
-    draw: (model: M) => React.JSX.Element
-  ) {
+  constructor(title: string, model: M, draw: (model: M) => React.JSX.Element) {
     super();
     this.addClass('aiser-Section-panel');
     this.title.label = title;
@@ -53,21 +46,14 @@ class Section<M extends ISectionModel> extends PanelWithToolbar {
   addButton(name: string, icon: LabIcon, tooltip: string, onClick: () => void): void {
     this.toolbar.addItem(name, new ToolbarButton({ icon, onClick, tooltip }));
   }
-
-  protected override onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    this.model.visible = this.isVisible;
-  }
-
-  protected override onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    this.model.visible = false;
-  }
 }
 
-export type IPanelActions = ITableActions & Omit<IConnectionActions, 'browse'>;
+export interface IPanelActions extends ITableActions, Omit<IConnectionActions, 'browse'> {
+  /** Show the statistics as wide as the main area. */
+  openStatistics: () => void;
+}
 
-/** The sidebar panel "AISER": connections, what is in them, what runs and what ran. */
+/** The sidebar panel "AISER": connections, what is in them, what runs, what ran, and its figures. */
 export class AiserPanel extends SidePanel {
   constructor(channel: KernelChannel, connections: ConnectionsModel, actions: IPanelActions) {
     super();
@@ -111,5 +97,13 @@ export class AiserPanel extends SidePanel {
     this.addWidget(
       new Section('Queries', history, model => React.createElement(History, { model, insert }))
     );
+    const figures = new Section('Statistics', new StatisticsModel(), model =>
+      React.createElement(Statistics, { model, insert, edit: actions.edit })
+    );
+    figures.addButton('open', launchIcon, 'Open the statistics in a tab', actions.openStatistics);
+    this.addWidget(figures);
+    if (this.content instanceof AccordionPanel) {
+      this.content.collapse(3); // the others are looked at more often, and need the height
+    }
   }
 }

@@ -1,30 +1,37 @@
 """Drives a real JupyterLab in a real Chromium.
 
 ``lab`` is one server for the session, with folders, token and store of its own; it serves the assets that
-were built from labextension/. ``page`` is a fresh tab. Pictures go to the folder ``AISER_SCREENSHOTS`` names.
+were built from labextension/. It runs in a virtual environment of its own, whose config folder is the
+administrator's (``lab.admin``). ``page`` is a fresh tab. Pictures go to the folder that ``AISER_SCREENSHOTS``
+names.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
-import time
+import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Error, Locator, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from aiser_jupyter.models import HistoryEntry, RunState
+from aiser_jupyter.services import os_identity
+from aiser_jupyter.store.database import Store
+from aiser_jupyter.store.history import History
+from tests.browser.doing import CONNECTIONS
+from tests.browser.lab import ROOT, Lab, prepared
+from tests.servers.server import Server
+
 CHROMIUM = "@sparticuz/chromium@153.0.0"  # carries the browser in the npm tarball; x64 only
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -36,7 +43,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-KERNEL_IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
 expect.set_options(timeout=15_000)  # the history is asked for every five seconds
@@ -93,116 +99,17 @@ def chromium() -> Path:
     pytest.skip("no Chromium: set AISER_CHROMIUM, install chromium, or install npm")
 
 
-def code(source: str) -> dict[str, object]:
-    return {
-        "cell_type": "code",
-        "id": secrets.token_hex(4),
-        "metadata": {},
-        "execution_count": None,
-        "outputs": [],
-        "source": source,
-    }
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A running JupyterLab."""
-
-    url: str
-    token: str
-    root: Path
-    store: Path
-    log: Path
-
-    def notebook(self, name: str, cells: Sequence[str]) -> Path:
-        """Write a notebook of code cells."""
-        path = self.root / name
-        spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        document = {
-            "cells": [code(source) for source in cells],
-            "metadata": {"kernelspec": spec},
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-        path.write_text(json.dumps(document))
-        return path
-
-    def open(self, page: Page, notebook: str = "") -> None:
-        """Open JupyterLab, and a notebook where one is named; return when its kernel is idle."""
-        path = f"lab/tree/{notebook}" if notebook else "lab"
-        page.goto(f"{self.url}{path}?reset&token={self.token}")
-        page.wait_for_selector("#jp-main-dock-panel", timeout=60_000)
-        if notebook:
-            page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-            page.wait_for_function(KERNEL_IDLE, timeout=60_000)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    extensions = folder / "share" / "labextensions"
-    extensions.mkdir(parents=True)
-    (extensions / "aiser-jupyter").symlink_to(ROOT / "aiser_jupyter" / "labextension")
-    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
-    others = folder / "config" / "labconfig"
-    others.mkdir(parents=True)
-    (others / "page_config.json").write_text('{"disabledExtensions": {"jupysql-plugin": true}}')
-    return {
-        **os.environ,
-        "AISER_STORE": str(folder / "store"),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_DATA_DIR": str(folder / "data"),
-        "JUPYTER_PATH": str(folder / "share"),  # searched before what is installed
-        "JUPYTER_RUNTIME_DIR": str(folder / "run"),
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-    }
+@pytest.fixture(scope="session")
+def assets() -> None:
+    """The panel, built where its sources have changed."""
+    subprocess.check_call([sys.executable, "labextension_build.py"], cwd=ROOT)
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(assets: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on a free port of the loopback interface."""
-    subprocess.check_call([sys.executable, "labextension_build.py"], cwd=ROOT)
-    folder = tmp_path_factory.mktemp("lab")
-    root = folder / "root"
-    root.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", "--ip=127.0.0.1"),
-        *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"),
-        "--ServerApp.jpserver_extensions={'aiser_jupyter': True}",
-        "--LabApp.expose_app_in_browser=True",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--KernelManager.transport=ipc",
-    ]
-    log = folder / "lab.log"
-    environment = {**_environment(folder), "JUPYTER_TOKEN": token}
-    with log.open("w") as output:
-        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=root)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        _wait_until_up(f"{url}api/status?token={token}", server, log)
-        yield Lab(url, token, root, folder / "store", log)
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            if server.poll() is not None:
-                break
-            time.sleep(0.1)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+    with prepared(tmp_path_factory.mktemp("lab")).running() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +146,9 @@ def page(context: BrowserContext) -> Iterator[Page]:
         stack = error.stack or ""
         if "/static/notebook/" in stack and "aiser-jupyter" not in stack:
             return  # Notebook 7 has one of its own at each start, with and without us
-        errors.append(str(error))
+        if error.message == "Failed to fetch" and "aiser-jupyter" not in stack:
+            return  # JupyterLab asks a server that is gone
+        errors.append(f"{error}\n{stack}")
 
     page.on("pageerror", keep)
     yield page
@@ -279,6 +188,7 @@ def theme(page: Page) -> Callable[[str], None]:
     def change(name: str) -> None:
         page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
         page.wait_for_selector(f"body[data-jp-theme-name='{name}']", state="attached")
+        page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     return change
 
@@ -292,3 +202,69 @@ def screenshot(page: Page) -> Callable[[str], None]:
             page.screenshot(path=Path(folder) / f"{name}.png")
 
     return take
+
+
+@pytest.fixture
+def ask(lab: Lab) -> Callable[..., dict[str, Any]]:
+    """Call the REST API as another client would: ``ask("GET", "data/enterprise/connections")``."""
+    return lab.ask
+
+
+@pytest.fixture
+def remember(lab: Lab, forgotten: None) -> Iterator[Callable[..., str]]:
+    """Write runs into the store of the server."""
+    store = Store(lab.store)
+    history = History(store)
+
+    def write(sql: str, ago: float = 60, **values: Any) -> str:
+        started = datetime.now(UTC) - timedelta(seconds=ago)
+        known = {"user": os_identity().name, "connection": "local", "state": RunState.DONE}
+        entry = HistoryEntry(
+            id=f"{started.timestamp():.6f}", started_at=started, sql=sql, **{**known, **values}
+        )
+        (history.start if entry.state is RunState.RUNNING else history.finish)(entry)
+        history.flush()
+        return entry.id
+
+    yield write
+    history.close()
+    store.close()
+
+
+@pytest.fixture
+def forgotten(lab: Lab) -> Iterator[None]:
+    """There are no connections and no runs before the test, and none after it."""
+
+    def forget() -> None:
+        store = Store(lab.store)
+        with store.write() as connection:
+            connection.execute("DELETE FROM history")
+        store.close()
+        for connection in lab.ask("GET", CONNECTIONS)["connections"]:
+            if connection["source"] == "store":
+                lab.ask("DELETE", f"{CONNECTIONS}/{urllib.parse.quote(connection['id'])}")
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
+def values(postgresql: Server) -> dict[str, Any]:
+    """The fields of a connection that works."""
+    return {
+        "type": "postgresql",
+        "host": "localhost",
+        "port": postgresql.port,
+        "database": postgresql.database,
+        "username": postgresql.user,
+        "password": postgresql.password,
+        "ssl_ca": postgresql.authority.pem,
+    }
+
+
+@pytest.fixture
+def shop(lab: Lab, values: dict[str, Any], forgotten: None) -> dict[str, Any]:
+    """A saved connection."""
+    saved: dict[str, Any] = lab.ask("POST", CONNECTIONS, {**values, "name": "shop"})["connection"]
+    return saved

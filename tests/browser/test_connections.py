@@ -1,69 +1,37 @@
-"""Connections in the panel: made by the form on a real PostgreSQL, changed, browsed, deleted, and queried."""
+"""Connections in the panel: their state, the administrator's too; browsed, deleted, and queried."""
 
 from __future__ import annotations
 
 import json
 import re
-import urllib.parse
-import urllib.request
 
 import pytest
 from playwright.sync_api import expect
 
-from aiser_jupyter.store.database import Store
+from tests.browser.doing import CONNECTIONS, HOSTILE, button, fill, opened
+from tests.servers.proxy import Proxy
 
-HOSTILE = "<img src=x onerror=alert(1)>"
-CONNECTIONS = "data/enterprise/connections"
-
-
-@pytest.fixture
-def ask(lab):
-    """Call the REST API as another client would."""
-
-    def call(verb: str, path: str, body: object = None) -> dict:
-        request = urllib.request.Request(
-            f"{lab.url}aiser/{path}",
-            method=verb,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {lab.token}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-
-    return call
-
-
-@pytest.fixture(autouse=True)
-def forgotten(ask, lab):
-    """No connection and no run outlives its test."""
-    yield
-    store = Store(lab.store)
-    with store.write() as connection:
-        connection.execute("DELETE FROM history")
-    store.close()
-    for connection in ask("GET", CONNECTIONS)["connections"]:
-        if connection["source"] == "store":
-            ask("DELETE", f"{CONNECTIONS}/{urllib.parse.quote(connection['id'])}")
+pytestmark = pytest.mark.usefixtures("forgotten")
 
 
 @pytest.fixture
-def values(postgresql):
-    """The fields of a connection that works."""
-    return {
-        "type": "postgresql",
-        "host": "localhost",
-        "port": postgresql.port,
-        "database": postgresql.database,
-        "username": postgresql.user,
-        "password": postgresql.password,
-        "ssl_ca": postgresql.authority.pem,
-    }
+def admin(lab):
+    """Write a connection into the administrator's file; what ends with ``_file`` gets a file of its own."""
+    path = lab.admin / "aiser_connections.toml"
 
+    def write(name, **fields):
+        lines = [f"[{name}]"]
+        for field, value in fields.items():
+            if field.endswith("_file"):
+                secret = lab.admin / f"{name}-{field}"
+                secret.write_text(value)
+                secret.chmod(0o600)
+                value = str(secret)
+            lines.append(f"{field} = {json.dumps(value)}")  # TOML writes these as JSON does
+        path.write_text("\n".join(lines))
 
-@pytest.fixture
-def shop(ask, values):
-    """A saved connection."""
-    return ask("POST", CONNECTIONS, {**values, "name": "shop"})["connection"]
+    yield write
+    path.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -84,130 +52,6 @@ def tables(postgresql):
     connection.close()
 
 
-def fill(form, values, **others):
-    """Type what a person would into the form of a PostgreSQL connection."""
-    form.get_by_label("PostgreSQL").check()
-    form.get_by_label("Name", exact=True).fill(others.get("name", "shop"))
-    form.get_by_label("Host").fill(values["host"])
-    form.get_by_label("Port").fill(str(values["port"]))
-    form.get_by_label(re.compile("^Database")).fill(values["database"])
-    form.get_by_label("User").fill(values["username"])
-    form.get_by_label("Password").fill(others.get("password", values["password"]))
-    form.get_by_text("More:").click()
-    form.get_by_label("Certificate authority").fill(values["ssl_ca"])
-
-
-def button(place, name):
-    return place.get_by_role("button", name=name, exact=True)
-
-
-def opened(panel, name="shop"):
-    """The row of a connection, opened."""
-    row = panel().locator(".aiser-Connection", has_text=name)
-    row.get_by_role("button").first.click()
-    return row
-
-
-class TestForm:
-    def test_a_wrong_password_is_told_and_the_right_one_saved(
-        self, lab, page, panel, values, ask, screenshot
-    ):
-        lab.open(page)
-        expect(panel()).to_contain_text("No database is connected yet.")
-        panel().locator(".aiser-Message").get_by_role("button", name="Connect a database").click()
-        form = page.get_by_role("form", name="New connection")
-        expect(form.get_by_label("Paste a URL")).to_be_focused()
-        fill(form, values, password="not it")
-        assert form.get_by_label("Password").get_attribute("autocomplete") == "new-password"
-        button(form, "Test").click()
-        steps = form.locator(".aiser-Check")
-        expect(steps.last).to_contain_text("Login")
-        expect(steps.last).to_contain_text("Check user and password.")
-        expect(steps.last.get_by_role("img", name="failed")).to_be_visible()
-        expect(steps.first).to_contain_text(re.compile(r"Driver.*ms$"))
-        expect(button(form, "Save")).to_be_disabled()
-        screenshot("form-wrong-password")
-        form.get_by_label("Password").fill(values["password"])
-        expect(form).to_contain_text("Something changed since: test again.")
-        button(form, "Test").click()
-        expect(form).to_contain_text("The connection works.")
-        button(form, "Save").click()
-        row = panel().locator(".aiser-Connection")
-        expect(row).to_contain_text(re.compile(r"shop.*postgresql.*answers in .*yours"))
-        expect(form).to_have_count(0)
-        assert values["password"] not in page.content()
-        saved = ask("GET", CONNECTIONS)["connections"][-1]
-        assert (saved["name"], saved["config"]["password"]) == ("shop", {"set": True})
-
-    def test_a_url_fills_the_fields_and_leaves_none_of_its_password(
-        self, lab, page, panel, values, screenshot
-    ):
-        lab.open(page)
-        panel().get_by_role("button", name="Connect a database").last.click()
-        form = page.get_by_role("form", name="New connection")
-        place = f"localhost:{values['port']}/{values['database']}"
-        form.get_by_label("Paste a URL").fill(f"postgres://ann:a%20b@{place}")
-        form.get_by_label("Paste a URL").press("Enter")
-        expect(form.get_by_label("Host")).to_have_value("localhost")
-        expect(form.get_by_label("Port")).to_have_value(str(values["port"]))
-        expect(form.get_by_label("User")).to_have_value("ann")
-        expect(form.get_by_label("Password")).to_have_value("a b")
-        expect(form.get_by_label("Paste a URL")).to_have_value("")
-        expect(form.locator(".aiser-Check").last).to_contain_text("is not signed by an authority")
-        form.get_by_label("Paste a URL").fill("postgres://a@b@c/d")
-        button(form, "Fill in and test").click()
-        expect(form.get_by_role("alert")).to_be_visible()
-
-    def test_a_changed_host_demands_the_password(self, lab, page, panel, shop, values, ask):
-        lab.open(page)
-        row = opened(panel)
-        button(row, "Edit shop").click()
-        form = page.get_by_role("form", name="Connection shop")
-        password = form.get_by_label("Password", exact=False).first
-        expect(password).to_have_attribute("placeholder", "set; type to replace it")
-        expect(password).to_have_value("")
-        form.get_by_label("Host").fill("127.0.0.1")
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
-        button(form, "Test").click()
-        expect(form).to_contain_text("Host changed, so give this again")
-        expect(password).to_be_focused()
-        assert not [url for url in asked if url.endswith("/test")]
-        password.fill(values["password"])
-        button(form, "Test").click()
-        expect(form).to_contain_text("The connection works.")
-        button(form, "Save").click()
-        expect(row).to_contain_text(f"127.0.0.1:{values['port']}")
-        assert ask("GET", f"{CONNECTIONS}/{shop['id']}")["connection"]["config"]["host"] == "127.0.0.1"
-
-    def test_what_the_server_refuses_is_said_where_it_was_sent(self, lab, page, panel, shop, ask):
-        lab.open(page)
-        button(opened(panel), "Edit shop").click()
-        form = page.get_by_role("form", name="Connection shop")
-        form.get_by_label("Host").wait_for()
-        ask("DELETE", f"{CONNECTIONS}/{shop['id']}")  # meanwhile, by somebody else
-        button(form, "Test").click()
-        expect(form.get_by_role("alert")).to_contain_text("There is no such connection.")
-        expect(button(form, "Save")).to_be_disabled()
-
-    def test_it_is_made_with_the_keyboard_alone(self, lab, page, panel):
-        lab.open(page)
-        panel().get_by_role("button", name="Connect a database").last.focus()
-        page.keyboard.press("Enter")
-        form = page.get_by_role("form", name="New connection")
-        expect(form.get_by_label("Paste a URL")).to_be_focused()
-        page.keyboard.press("Tab")  # the button beside it is off while there is nothing to read
-        page.keyboard.press("Space")
-        expect(form.get_by_label("DuckDB")).to_be_checked()
-        page.keyboard.press("Tab")
-        expect(form.get_by_label("Name", exact=True)).to_be_focused()
-        page.keyboard.type("memory")
-        page.keyboard.press("Enter")
-        expect(form).to_contain_text("The connection works.")
-        page.keyboard.press("Enter")
-        expect(panel().locator(".aiser-Connection")).to_contain_text("memory")
-
-
 class TestList:
     def test_delete_asks_first(self, lab, page, panel, shop, ask):
         lab.open(page)
@@ -222,46 +66,82 @@ class TestList:
         expect(panel()).to_contain_text("No database is connected yet.")
         assert [each["name"] for each in ask("GET", CONNECTIONS)["connections"]] == ["local"]
 
-    def test_another_source_is_read_only_and_everything_shown_is_text(self, lab, page, panel, shop):
-        """Stands in for the server's listing: what the panel makes of it is tested here."""
-        told = {
-            **shop,
-            "id": "admin-1",
-            "name": "warehouse",
-            "source": "admin",
-            "read_only": True,
-            "config": {"host": HOSTILE, "ssl_enabled": False},
-        }
-        failing = {
-            "id": "admin-1",
-            "name": "warehouse",
-            "status": "failing",
-            "code": "connect",
-            "message": HOSTILE,
-            "hint": f"Ask {HOSTILE}",
-            "failures": 3,
-            "checked_at": None,
-            "last_ok": None,
-            "next_check": None,
-            "latencies": [],
-        }
-
-        def with_health(route):
-            body = route.fetch().json()
-            route.fulfill(json={**body, "connections": [failing]})
-
-        page.route(
-            "**/aiser/data/enterprise/connections*",
-            lambda route: route.fulfill(json={"success": True, "connections": [told], "count": 1}),
+    def test_the_administrators_cannot_be_changed(self, lab, page, panel, admin, values):
+        admin(
+            "warehouse",
+            type="postgresql",
+            host="localhost",
+            port=values["port"],
+            database=values["database"],
+            username=values["username"],
+            password_file=values["password"],
+            ssl_ca_file=values["ssl_ca"],
         )
-        page.route("**/aiser/data/health*", with_health)
         lab.open(page)
         row = opened(panel, "warehouse")
-        for words in ("failed 3 times", "administrator", "read-only", "no TLS", f"Ask {HOSTILE}"):
-            expect(row).to_contain_text(words)
-        assert row.locator("img").count() == 0
+        expect(row).to_contain_text(
+            re.compile("warehouse.*postgresql.*answers in .*administrator.*read-only")
+        )
+        expect(row).not_to_contain_text("no TLS")
         assert button(row, "Edit warehouse").count() == button(row, "Delete warehouse").count() == 0
-        page.unroute_all(behavior="ignoreErrors")
+        button(row, "Browse warehouse").click()
+        expect(panel().get_by_label("Catalog of")).to_have_value("admin-warehouse")
+
+    def test_one_without_encryption_says_so(self, lab, page, panel, admin, mariadb, screenshot):
+        admin(
+            "plain",
+            type="mysql",
+            host="127.0.0.1",
+            port=mariadb.port,
+            database=mariadb.database,
+            username=mariadb.user,
+            password_file=mariadb.password,
+            ssl_enabled=False,
+        )
+        lab.open(page)
+        row = panel().locator(".aiser-Connection", has_text="plain")
+        expect(row).to_contain_text(re.compile("plain.*mysql.*answers in .*no TLS"))
+        screenshot("connections-plain")
+
+    def test_one_that_fails_is_red_and_what_is_said_of_it_is_text(
+        self, lab, page, panel, admin, values, screenshot
+    ):
+        admin(
+            "warehouse",
+            type="postgresql",
+            host="localhost",
+            port=values["port"],
+            username=HOSTILE,
+            password_file="not it",
+            ssl_ca_file=values["ssl_ca"],
+        )
+        lab.open(page)
+        row = opened(panel, "warehouse")
+        for words in ("failed", f'password authentication failed for user "{HOSTILE}"', "none yet"):
+            expect(row).to_contain_text(words)
+        expect(row.locator(".aiser-Dot")).to_have_class(re.compile("aiser-mod-failing"))
+        expect(row).to_contain_text("Check user and password.")
+        button(row, "Test warehouse").click()
+        expect(row).to_contain_text(re.compile(r"failed [23] times"))
+        assert row.locator("img").count() == 0
+        screenshot("connections-red")
+
+    def test_one_whose_server_goes_away_turns_red_and_green_again(
+        self, lab, page, panel, ask, values, screenshot
+    ):
+        with Proxy(("127.0.0.1", values["port"])) as line:
+            ask("POST", CONNECTIONS, {**values, "port": line.port, "name": "shop"})
+            lab.open(page)
+            row = opened(panel)
+            expect(row).to_contain_text("answers in")
+            line.set("mute")
+            button(row, "Test shop").click()
+            expect(row).to_contain_text("failed")
+            expect(row).to_contain_text("shop did not answer within 3 s.")
+            line.set("pass")
+            button(row, "Test shop").click()
+            expect(row).to_contain_text("answers in")
+            expect(row).not_to_contain_text("did not answer")
 
     def test_a_server_that_is_gone_is_said_and_nothing_is_claimed(self, lab, page, panel, shop):
         lab.open(page)

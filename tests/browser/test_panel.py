@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from playwright.sync_api import expect
 
 from aiser_jupyter.models import HistoryEntry, RunState, StatementKind, Timings
-from aiser_jupyter.services import os_identity
 from aiser_jupyter.store.database import Store
 from aiser_jupyter.store.history import History
 
@@ -45,30 +42,6 @@ def accept(comm, message):
 get_comm_manager().register_target("aiser_jupyter", accept)
 """
 """Stands in for the kernel's side of the comm: what the panel does with its answers is tested here."""
-
-
-@pytest.fixture
-def remember(lab):
-    """Write runs into the store of the server, the oldest first."""
-    store = Store(lab.store)
-    history = History(store)
-    ids = []
-
-    def write(sql: str, ago: float = 60, **values: object) -> str:
-        started = datetime.now(UTC) - timedelta(seconds=ago)
-        known = {"user": os_identity().name, "connection": "local", "state": RunState.DONE}
-        id = f"{started.timestamp():.6f}"
-        entry = HistoryEntry(id=id, started_at=started, sql=sql, **{**known, **values})
-        (history.start if entry.state is RunState.RUNNING else history.finish)(entry)
-        history.flush()
-        ids.append(id)
-        return id
-
-    yield write
-    with store.write() as connection:
-        connection.executemany("DELETE FROM history WHERE id = ?", [(id,) for id in ids])
-    history.close()
-    store.close()
 
 
 def remember_one_of_each_end(remember):
@@ -218,9 +191,9 @@ class TestHistory:
         assert facts["Why"] == "DataFrames are read where they are"
         assert (facts["Took"], facts["Expected"]) == ("1.25 s", "900 ms")
         assert facts["Result"] == "1,234 rows, 1.5 MiB"
-        parts = entry.locator(".aiser-Timings-legend li").all_inner_texts()
+        parts = entry.locator(".aiser-Parts-legend li").all_inner_texts()
         assert parts == ["plan 50 ms", "execute 1.00 s", "fetch 200 ms"]
-        widths = [box.bounding_box()["width"] for box in entry.locator(".aiser-Timings-bar > span").all()]
+        widths = [box.bounding_box()["width"] for box in entry.locator(".aiser-Parts-bar > span").all()]
         assert widths[1] / widths[2] == pytest.approx(5, rel=0.1)
 
     def test_a_run_that_goes_on_is_followed_to_its_end(self, lab, page, panel, remember):

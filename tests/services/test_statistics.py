@@ -15,7 +15,14 @@ import pytest
 from aiser_jupyter.errors import AiserError, UsageError
 from aiser_jupyter.models import ConnectionConfig, HistoryEntry, Query, RunState
 from aiser_jupyter.services import Services, build
-from aiser_jupyter.services.statistics import DAYS, ConnectionCounts, DayCount, Load, StatisticsService
+from aiser_jupyter.services.statistics import (
+    DAYS,
+    HINTS,
+    ConnectionCounts,
+    DayCount,
+    Load,
+    StatisticsService,
+)
 from aiser_jupyter.store import rows
 from aiser_jupyter.wire.statistics import statistics_json
 
@@ -167,6 +174,17 @@ def test_what_this_process_has_just_run_counts(services):
     assert (found.all.runs, found.all.done, found.all.failed) == (2, 1, 1)
     assert [each.code for each in found.errors] == ["unknown_table"]
     assert found.errors[0].last_message == services.queries.history()[0].error
+    assert statistics_json(found)["errors"][0]["hint"] == HINTS["unknown_table"]
+
+
+def test_hints_are_sentences_for_codes_that_there_are():
+    known, found = [AiserError], set()
+    while known:
+        kind = known.pop()
+        found.add(kind.code)
+        known += kind.__subclasses__()
+    assert set(HINTS) <= found
+    assert all(hint.endswith(".") for hint in HINTS.values())
 
 
 def test_connections_are_counted_by_what_is_known_of_them(services, tmp_path):

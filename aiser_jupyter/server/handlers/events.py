@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
@@ -25,10 +26,19 @@ class EventsHandler(AiserHandler):
 
     auth_resource = "aiser:queries"
 
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        super().initialize(*args, **kwargs)
+        self._job: Job | None = None
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        if self._job is not None:
+            self._job.change()  # the next write fails, and ends the stream now and not at the next heartbeat
+
     @web.authenticated
     @authorized
     async def get(self, id: str) -> None:
-        job = self.jobs.get(id)
+        self._job = job = self.jobs.get(id)
         self.set_header("Content-Type", EVENTS)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")

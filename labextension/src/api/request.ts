@@ -68,6 +68,8 @@ export async function request<V extends Verb, P extends Path<V>>(
   return read(response) as Promise<Answer<V, P>>;
 }
 
+const RELOAD = 'If the server was restarted, reload the page: it knows you by a new token.';
+
 async function read(response: Response): Promise<unknown> {
   const text = await response.text();
   let body: unknown;
@@ -80,7 +82,9 @@ async function read(response: Response): Promise<unknown> {
     return body;
   }
   if (body !== null && typeof body === 'object' && 'error_code' in body) {
-    throw AiserError.from(body as IErrorBody);
+    const said = body as IErrorBody;
+    const restarted = response.status === 403 && said.error_code === 'forbidden';
+    throw AiserError.from(restarted ? { ...said, hint: RELOAD } : said);
   }
   throw new AiserError(
     `The server answered ${response.status} ${response.statusText}.`,

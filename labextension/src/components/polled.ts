@@ -9,13 +9,15 @@ const BUSY = { ...IDLE, interval: 1000 };
 
 /** A model that the server is asked for every few seconds, while somebody looks. */
 export abstract class PolledModel extends VDomModel {
-  constructor(name: string) {
+  /** `interval` is in milliseconds, while nothing goes on. */
+  constructor(name: string, interval = IDLE.interval) {
     super();
+    this._idle = { ...IDLE, interval };
     this._poll = new Poll({
       name: `aiser-jupyter:${name}`,
       auto: false,
       factory: () => this._turn(),
-      frequency: IDLE,
+      frequency: this._idle,
       standby: () => (this._visible ? 'when-hidden' : true)
     });
   }
@@ -69,7 +71,7 @@ export abstract class PolledModel extends VDomModel {
 
   private async _turn(): Promise<void> {
     try {
-      this._poll.frequency = (await this.load()) ? BUSY : IDLE;
+      this._poll.frequency = (await this.load()) ? BUSY : this._idle;
       this._error = null;
     } catch (reason) {
       this._error = asAiserError(reason);
@@ -80,6 +82,7 @@ export abstract class PolledModel extends VDomModel {
   }
 
   private _error: AiserError | null = null;
+  private readonly _idle: typeof IDLE;
   private _open = new Set<string>();
   private _poll: Poll;
   private _visible = false;

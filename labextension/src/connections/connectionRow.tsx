@@ -6,6 +6,7 @@ import { Button } from '../components/button';
 import type { Facts } from '../components/facts';
 import { FactList } from '../components/facts';
 import { ErrorMessage } from '../components/message';
+import { Status } from '../components/status';
 import * as format from '../format';
 import type { IConnectionActions } from './connections';
 import type { ConnectionsModel } from './model';
@@ -61,40 +62,6 @@ export function ConnectionRow(props: IConnectionRowProps): React.JSX.Element {
       {open && <Opened {...props} health={health} />}
     </li>
   );
-}
-
-interface IStatusProps {
-  connection: IConnection;
-  health: IConnectionHealth | undefined;
-  checking: boolean;
-}
-
-/** A dot and its meaning in words. */
-function Status({ connection, health, checking }: IStatusProps): React.JSX.Element {
-  const [state, words] = said(connection, health);
-  return (
-    <span className="aiser-Status" aria-live="polite">
-      <span className={`aiser-Dot aiser-mod-${checking ? 'checking' : state}`} aria-hidden="true" />
-      {checking ? 'asking…' : words}
-    </span>
-  );
-}
-
-function said(
-  connection: IConnection,
-  health: IConnectionHealth | undefined
-): [IConnectionHealth['status'], string] {
-  if (connection.problem) {
-    return ['failing', 'cannot be used'];
-  }
-  if (!health || health.status === 'unknown') {
-    return ['unknown', 'not asked yet'];
-  }
-  if (health.status === 'failing') {
-    return ['failing', health.failures > 1 ? `failed ${health.failures} times` : 'failed'];
-  }
-  const latency = health.latencies.at(-1);
-  return ['ok', latency ? `answers in ${format.duration(latency.seconds)}` : 'answers'];
 }
 
 function Opened(

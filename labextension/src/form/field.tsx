@@ -1,3 +1,4 @@
+import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { IField } from '../api/types';
@@ -87,9 +88,9 @@ function Input(props: IFieldProps & { id: string; told: string }): React.JSX.Ele
   }
   if (field.kind === 'choice') {
     return (
-      <select
+      <HTMLSelect
         {...shared}
-        className="jp-mod-styled"
+        iconProps={{ top: '8px', right: '8px' }}
         value={text}
         onChange={event => {
           onChange(event.target.value);
@@ -101,24 +102,33 @@ function Input(props: IFieldProps & { id: string; told: string }): React.JSX.Ele
         {field.choices.map(choice => (
           <option key={choice}>{choice}</option>
         ))}
-      </select>
+      </HTMLSelect>
     );
   }
-  if (field.kind === 'pem') {
+  if (field.secret) {
+    return (
+      <Secret
+        {...shared}
+        value={value}
+        kept={kept}
+        onChange={onChange}
+        label={field.label}
+        lines={field.kind === 'document' ? 4 : 1}
+      />
+    );
+  }
+  if (field.kind === 'pem' || field.kind === 'document') {
     return (
       <textarea
         {...shared}
         className="jp-mod-styled"
         rows={4}
         spellCheck={false}
-        placeholder="-----BEGIN CERTIFICATE-----"
+        placeholder={field.kind === 'pem' ? '-----BEGIN CERTIFICATE-----' : ''}
         value={text}
         onChange={write}
       />
     );
-  }
-  if (field.secret) {
-    return <Secret {...shared} value={value} kept={kept} onChange={onChange} label={field.label} />;
   }
   return (
     <input
@@ -138,23 +148,34 @@ function Input(props: IFieldProps & { id: string; told: string }): React.JSX.Ele
 interface ISecretProps extends Pick<IFieldProps, 'value' | 'kept' | 'onChange'> {
   id: string;
   label: string;
+  /** Lines that are shown; a key or a document has several. */
+  lines: number;
 }
 
 /** A secret is written and never read: of a saved one it is only said that it is there. */
-function Secret({ value, kept, onChange, label, ...shared }: ISecretProps): React.JSX.Element {
+function Secret(props: ISecretProps): React.JSX.Element {
+  const { value, kept, onChange, label, lines, ...shared } = props;
+  const input = {
+    ...shared,
+    placeholder: kept ? (value === null ? 'will be removed' : 'set; type to replace it') : '',
+    value: typeof value === 'string' ? value : '',
+    onChange: (event: React.ChangeEvent<HTMLInputElement | HTMLTextAreaElement>): void => {
+      onChange(event.target.value === '' && kept ? undefined : event.target.value);
+    }
+  };
   return (
     <div className="aiser-Secret">
-      <input
-        {...shared}
-        className="jp-mod-styled"
-        type="password"
-        autoComplete="new-password"
-        placeholder={kept ? (value === null ? 'will be removed' : 'set; type to replace it') : ''}
-        value={typeof value === 'string' ? value : ''}
-        onChange={event => {
-          onChange(event.target.value === '' && kept ? undefined : event.target.value);
-        }}
-      />
+      {lines > 1 ? (
+        <textarea
+          {...input}
+          className="jp-mod-styled aiser-mod-masked"
+          rows={lines}
+          autoComplete="off"
+          spellCheck={false}
+        />
+      ) : (
+        <input {...input} className="jp-mod-styled" type="password" autoComplete="new-password" />
+      )}
       {kept && (
         <Button
           label={value === null ? `Keep the saved ${label}` : `Remove the saved ${label}`}

@@ -3,12 +3,12 @@ import * as React from 'react';
 
 import type { IField } from '../api/types';
 import { Button } from '../components/button';
+import { Checks } from '../components/checks';
 import { ErrorMessage, Message } from '../components/message';
-import { Checks } from './checks';
 import { Field, Notes } from './field';
 import { Kinds } from './kinds';
 import type { FormModel } from './model';
-import { divided, isSet, NAME_HELP } from './values';
+import { divided, fieldsOf, isSet, NAME_HELP } from './values';
 
 /** The form of a connection, as wide as the main area. */
 export class FormView extends VDomRenderer<FormModel> {
@@ -117,7 +117,7 @@ function PasteUrl({ model, form }: Omit<IFormProps, 'onCancel'>): React.JSX.Elem
       </div>
       <Notes
         id={id}
-        help="Fills the fields below. Or choose a database and fill them yourself."
+        help="Fills the fields below, a password into its own. Or choose a database and fill them yourself."
         mistake=""
       />
     </div>
@@ -126,7 +126,7 @@ function PasteUrl({ model, form }: Omit<IFormProps, 'onCancel'>): React.JSX.Elem
 
 function Fields({ model, form }: Omit<IFormProps, 'onCancel'>): React.JSX.Element {
   const { connector, typed, saved, mistakes } = model;
-  const [first, others] = divided(connector?.fields ?? []);
+  const [first, others] = divided(connector ? fieldsOf(connector, typed) : []);
   const draw = (field: IField): React.JSX.Element => (
     <Field
       key={`${connector?.type ?? ''} ${field.name}`}

@@ -6,7 +6,17 @@ import type { AiserError } from '../api/request';
 import { asAiserError, request } from '../api/request';
 import type { IConnection, IConnectionTest, IConnector } from '../api/types';
 import type { Typed } from './values';
-import { all, changes, initial, isSet, mistakes, NAME, NAME_HELP, passwordIn } from './values';
+import {
+  all,
+  changes,
+  initial,
+  isSet,
+  mistakes,
+  NAME,
+  NAME_HELP,
+  passwordIn,
+  withoutSecrets
+} from './values';
 
 export type Busy = '' | 'reading' | 'testing' | 'saving';
 
@@ -88,6 +98,7 @@ export class FormModel extends VDomModel {
   /** Have the server take a URL apart, fill the fields with it, and show what a test of it found. */
   async readUrl(): Promise<void> {
     const url = this.url.trim();
+    this.url = withoutSecrets(url); // what stays where it cannot be read
     await this._during('reading', async () => {
       const test = await request('post', TEST, { body: { connection_string: url } });
       const { type, config } = test.connection_info as {
@@ -105,7 +116,7 @@ export class FormModel extends VDomModel {
           this.typed[name] = name === 'password' && isSet(config[name]) ? passwordIn(url) : '';
         }
       }
-      this.url = ''; // it may hold a password
+      this.url = '';
       this.mistakes = {};
       this._keep(test);
     });

@@ -44,10 +44,21 @@ function meant(field: IField, typed: Typed[string]): FieldValue | undefined {
   return field.kind === 'integer' && /^[+-]?\d+$/.test(text) ? Number(text) : text;
 }
 
+/** The fields that are there, beside what else is typed: some belong to one way to sign in. */
+export function fieldsOf(connector: IConnector, typed: Typed): readonly IField[] {
+  const chosen = (name: string): string => {
+    const field = connector.fields.find(each => each.name === name);
+    return String((typed[name] || field?.default) ?? '');
+  };
+  return connector.fields.filter(({ when: [name, ...values] }) =>
+    name === undefined ? true : values.includes(chosen(name))
+  );
+}
+
 /** Every field that has a value: for a connection that is not saved yet. */
 export function all(connector: IConnector, typed: Typed): Record<string, FieldValue> {
   return Object.fromEntries(
-    connector.fields.flatMap(field => {
+    fieldsOf(connector, typed).flatMap(field => {
       const value = meant(field, typed[field.name]);
       return value === null || value === undefined ? [] : [[field.name, value]];
     })
@@ -61,8 +72,12 @@ export function changes(
   saved: IConnection['config']
 ): Record<string, FieldValue> {
   const before = initial(connector, saved);
+  const there = fieldsOf(connector, typed);
   return Object.fromEntries(
     connector.fields.flatMap(field => {
+      if (!there.includes(field)) {
+        return (saved[field.name] ?? null) === null ? [] : [[field.name, null]];
+      }
       const value = meant(field, typed[field.name]);
       return value === undefined || value === meant(field, before[field.name])
         ? []
@@ -94,7 +109,7 @@ export function mistakes(
 ): Record<string, string> {
   const found: Record<string, string> = {};
   const moved = saved ? rerouted(connector, typed, saved) : [];
-  for (const field of connector.fields) {
+  for (const field of fieldsOf(connector, typed)) {
     const value = meant(field, typed[field.name]);
     if (value === undefined && moved.length > 0) {
       found[field.name] =
@@ -123,4 +138,11 @@ export function passwordIn(url: string): string {
   } catch {
     return ''; // it has to be typed
   }
+}
+
+/** A URL that could not be read, without the secrets it may hold: they do not stay in a field that shows them. */
+export function withoutSecrets(url: string): string {
+  return url
+    .replace(/^([^:/?#]+:\/\/[^:/?#]*):.*@/, '$1@')
+    .replace(/([?&][^=&]*(?:pass|pwd|secret|token|credential|key)[^=&]*=)[^&#]*/gi, '$1');
 }

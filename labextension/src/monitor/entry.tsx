@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import type { AiserError } from '../api/request';
 import type { IHistoryEntry } from '../api/types';
+import { Bar } from '../components/bars';
 import { IconButton } from '../components/iconButton';
 import { ErrorMessage } from '../components/message';
 import * as format from '../format';
@@ -13,16 +14,18 @@ import { StateIcon } from './state';
 export interface IEntryProps {
   entry: IHistoryEntry;
   open: boolean;
-  stopping: boolean;
-  refusal: AiserError | undefined;
   onToggle: () => void;
-  onCancel: () => void;
+  /** Draws its time, as a part of the longest. */
+  share?: number;
+  stopping?: boolean;
+  refusal?: AiserError;
+  onCancel?: () => void;
   insert: (source: string, run: boolean) => void;
 }
 
 /** One run; one that goes on has a clock and can be cancelled. */
 export function Entry(props: IEntryProps): React.JSX.Element {
-  const { entry, open, stopping, refusal, onToggle, onCancel, insert } = props;
+  const { entry, open, share, stopping = false, refusal, onToggle, onCancel, insert } = props;
   const Caret = open ? caretDownIcon : caretRightIcon;
   const active = isActive(entry);
   return (
@@ -38,8 +41,9 @@ export function Entry(props: IEntryProps): React.JSX.Element {
             <When instant={entry.started_at} />
           )}
           <span className="aiser-Entry-line aiser-Dim">{summary(entry, stopping)}</span>
+          {share !== undefined && <Bar share={share} />}
         </button>
-        {active && (
+        {active && onCancel && (
           <IconButton
             icon={stopIcon}
             label={stopping ? 'Cancelling…' : `Cancel ${format.firstLine(entry.sql)}`}

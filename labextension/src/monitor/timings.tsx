@@ -1,6 +1,7 @@
 import * as React from 'react';
 
 import type { ITimings } from '../api/types';
+import { PartsBar } from '../components/bars';
 import * as format from '../format';
 
 const PARTS: [keyof ITimings, string][] = [
@@ -12,31 +13,22 @@ const PARTS: [keyof ITimings, string][] = [
   ['convert', 'Made the types exact, and the DataFrame']
 ];
 
-/** Where the time went: a bar in proportion, and the numbers under it. */
+/** Where the time of a run went. */
 export function TimingsBar({ timings }: { timings: ITimings }): React.JSX.Element | null {
   const spent = PARTS.filter(([part]) => timings[part] > 0);
   if (spent.length === 0) {
     return null;
   }
   return (
-    <div className="aiser-Timings">
-      <div className="aiser-Timings-bar" aria-hidden="true">
-        {spent.map(([part]) => (
-          <span
-            key={part}
-            className={`aiser-mod-${part}`}
-            style={{ flexGrow: timings[part] * 1e6 }}
-          />
-        ))}
-      </div>
-      <ul className="aiser-Timings-legend" aria-label="Time by part">
-        {spent.map(([part, meaning]) => (
-          <li key={part} title={meaning}>
-            <span className={`aiser-Timings-key aiser-mod-${part}`} aria-hidden="true" />
-            {part} <span className="aiser-Dim">{format.duration(timings[part])}</span>
-          </li>
-        ))}
-      </ul>
-    </div>
+    <PartsBar
+      label="Time by part"
+      parts={spent.map(([part, meaning]) => ({
+        name: part,
+        size: timings[part] * 1e6,
+        said: format.duration(timings[part]),
+        kind: part,
+        meaning
+      }))}
+    />
   );
 }

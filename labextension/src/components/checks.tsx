@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import type { ICheck, IConnectionTest } from '../api/types';
 import * as format from '../format';
+import { Bar } from './bars';
 
 const STEPS: Record<string, string> = {
   driver: 'Driver',
@@ -17,28 +18,33 @@ const STEPS: Record<string, string> = {
 
 export interface IChecksProps {
   test: IConnectionTest;
+  /** Names the whole. */
+  label?: string;
   /** Whether something was typed since. */
-  stale: boolean;
+  stale?: boolean;
 }
 
-/** What each step of a test found; the one that failed is the last. */
-export function Checks({ test, stale }: IChecksProps): React.JSX.Element {
+/** What each step of a test found, and how long it took; the one that failed is the last. */
+export function Checks({ test, label = 'Test', stale = false }: IChecksProps): React.JSX.Element {
+  const longest = Math.max(...test.checks.map(check => check.ms));
+  const total = test.checks.reduce((sum, check) => sum + check.ms, 0);
   return (
-    <section className={`aiser-Checks${stale ? ' aiser-mod-stale' : ''}`} aria-label="Test">
+    <section className={`aiser-Checks${stale ? ' aiser-mod-stale' : ''}`} aria-label={label}>
       <p className="aiser-Checks-end" role="status">
         {test.success ? 'The connection works.' : 'The connection does not work yet.'}
         {stale && ' Something changed since: test again.'}
+        <span className="aiser-Dim"> {format.duration(total / 1000)}</span>
       </p>
       <ol>
         {test.checks.map(check => (
-          <Step key={check.name} check={check} />
+          <Step key={check.name} check={check} share={longest > 0 ? check.ms / longest : 0} />
         ))}
       </ol>
     </section>
   );
 }
 
-function Step({ check }: { check: ICheck }): React.JSX.Element {
+function Step({ check, share }: { check: ICheck; share: number }): React.JSX.Element {
   const { name, ok, ms, message, hint } = check;
   const Icon = ok ? checkIcon : closeIcon;
   const said = ok ? 'passed' : 'failed';
@@ -50,6 +56,7 @@ function Step({ check }: { check: ICheck }): React.JSX.Element {
       <span className="aiser-Check-name">{STEPS[name] ?? name}</span>
       <span className="aiser-Check-message">{message}</span>
       <span className="aiser-Check-ms aiser-Dim">{format.duration(ms / 1000)}</span>
+      <Bar share={share} kind={ok ? 'ok' : 'failing'} />
       {!ok && hint && <span className="aiser-Check-hint">{hint}</span>}
     </li>
   );

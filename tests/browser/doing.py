@@ -1,0 +1,60 @@
+"""What a person does in the panel and its form, and what can be read there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+CONNECTIONS = "data/enterprise/connections"
+HOSTILE = "<img src=x onerror=alert(1)>"
+"""Data that would be a picture, and run, if it were taken for HTML."""
+STEPS = [
+    *("Driver", "Address of the server", "Network", "Encryption (TLS)"),
+    *("Login", "Database", "Rights", "Sample query"),
+]
+"""Of the test of a connection."""
+
+
+def fill(form: Locator, values: Mapping[str, Any], **others: str) -> None:
+    """Type what a person would into the form of a PostgreSQL connection."""
+    form.get_by_label("PostgreSQL").check()
+    form.get_by_label("Name", exact=True).fill(others.get("name", "shop"))
+    form.get_by_label("Host").fill(values["host"])
+    form.get_by_label("Port").fill(str(values["port"]))
+    form.get_by_label(re.compile("^Database")).fill(values["database"])
+    form.get_by_label("User").fill(values["username"])
+    form.get_by_label("Password").fill(others.get("password", values["password"]))
+    form.get_by_text("More:").click()
+    form.get_by_label("Certificate authority").fill(values["ssl_ca"])
+
+
+def button(place: Locator, name: str) -> Locator:
+    return place.get_by_role("button", name=name, exact=True)
+
+
+def steps_of(form: Locator) -> dict[str, str | None]:
+    """The steps of a test with how each went, by name; every step says how long it took."""
+    found = {}
+    for step in form.locator(".aiser-Check").all():
+        assert re.fullmatch(r"< 1 ms|\d+ ms|\d.* s", step.locator(".aiser-Check-ms").inner_text())
+        name = step.locator(".aiser-Check-name").inner_text()
+        found[name] = step.get_by_role("img").get_attribute("aria-label")
+    return found
+
+
+def readable(page: Page) -> str:
+    """Everything that stands in fields that show what is typed."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('input:not([type=password]), textarea:not(.aiser-mod-masked)')]
+            .map(field => field.value).join('\\n')"""
+    )
+
+
+def opened(panel: Callable[..., Locator], name: str = "shop") -> Locator:
+    """The row of a connection, opened."""
+    row = panel().locator(".aiser-Connection", has_text=name)
+    row.get_by_role("button").first.click()
+    return row
