@@ -284,10 +284,7 @@ class DatabricksSession(WarehouseSession):
     def disconnect(self) -> None:
         limit(self._backend, STOP_SECONDS)
         self._beside.close()
-        if self._cut.done:
-            self._thread.close()  # what is left to itself says goodbye there, or finds nobody
-        else:
-            super().disconnect()
+        super().disconnect()
 
 
 def _quietly(work: Any) -> Any:

@@ -53,7 +53,8 @@ def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generat
     def database() -> str:
         if late:
             raise late[0]
-        return str(values.get("database") or "none named")
+        named = [str(values[part]) for part in kind.url_parts[1:] if values.get(part)]
+        return ".".join(named) or "none named"
 
     def sample() -> str:
         try:

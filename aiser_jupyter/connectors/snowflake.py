@@ -135,9 +135,6 @@ class SnowflakeConnector(WarehouseConnector):
             raise ConfigError(f"{host[:255]!r} is not the name of one host.")
         return host, int(values.get("port", 443))
 
-    def destination(self, values: Mapping[str, Any]) -> str:
-        return super().destination({**values, "host": values.get("host") or ""})
-
     def login_name(self, values: Mapping[str, Any]) -> str:
         return str(values["user"])
 

@@ -54,6 +54,7 @@ class WarehouseSession(NetworkSession):
         self._thread = thread
         self._id = ""
         self._known = threading.Event()
+        self._stopping = self._known
         self._left = False
 
     # -- what a warehouse does in its own way ---------------------------------------------------------
@@ -75,8 +76,8 @@ class WarehouseSession(NetworkSession):
         run.emit(Handle(id, self._config.name))
 
     def execute(self, sql: str, parameters: Parameters, run: Run) -> Any:
+        self._known = threading.Event()  # one of its own: a late request must not stop the next statement
         self._id = ""
-        self._known.clear()
         first = next(iter(significant(sql, self._connector.dialect)), None)
         self._left |= first is None or first.text.upper() not in (*_QUERIES, "(")
         return super().execute(sql, parameters, run)
@@ -88,12 +89,24 @@ class WarehouseSession(NetworkSession):
         if self._left:
             raise UsageError("The session may be changed.")  # read by `recycle` alone: it is closed
 
+    def cancel(self) -> None:
+        self._stopping = self._known
+        super().cancel()
+
+    def close(self) -> None:
+        self._stopping = self._known
+        super().close()
+
     def _ask_to_stop(self) -> None:
-        if not self._known.wait(STOP_SECONDS):
+        known = self._stopping
+        if not known.wait(STOP_SECONDS):
             return  # it never came to the warehouse; the cut is all there is
         for _ in range(2):
+            id = self._id
+            if known is not self._known:
+                return  # it has ended, and this is the name of another one
             try:
-                self.request_stop(self._id)
+                self.request_stop(id)
             except Exception:  # not reached: the cut, and its word that nothing was confirmed, say so
                 return
             if self._idle.wait(self.patience):

@@ -41,7 +41,7 @@ _SOFT = word_set(
 _EXPRESSION = re.compile(r"\{\{\s*([^\W\d]\w*)\s*(?:\|\s*(\w+)\s*)?\}\}")
 _WRITTEN_IN_QUOTES = re.compile(r"""(['"`])\{\{\s*([^\W\d]\w*)\s*(?:\|\s*\w+\s*)?\}\}\1""")
 _GLUED_BEFORE, _GLUED_AFTER = re.compile(r"[\w$@:%?#]"), re.compile(r"[\w$]")
-_LIST_VALUES = frozenset({"duckdb", "postgres"})
+_LIST_VALUES = frozenset({"bigquery", "duckdb", "postgres"})
 _NO_ROWS = {
     "mysql": "(SELECT NULL FROM DUAL WHERE 1 = 0)",
     "bigquery": "UNNEST([])",
