@@ -38,7 +38,8 @@
 
 A third-party exception is translated once, where it is raised, with ``from exc``. ``hint`` says what
 the reader can do next; it is a sentence, or empty. ``retryable`` is true where the same call may
-succeed later with nothing changed.
+succeed later with nothing changed. ``run_id`` is the id of the run that failed with it, under
+which the history and the failure log have it; empty where no run did.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ class AiserError(Exception):
     code = "error"
     http_status = 500
     retryable = False
+    run_id = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Words that the magics and the shell command read alike: sizes, assignments, literals."""
+"""Words that people read and write alike everywhere: sizes, assignments, literals, and the ids of runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import warnings
 from typing import Any
 
-__all__ = ["assignment", "literal", "size"]
+__all__ = ["assignment", "literal", "short_id", "size"]
 
 _FACTORS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
@@ -51,6 +51,17 @@ def assignment(text: str) -> tuple[str, str]:
     if not (equals and name.isidentifier()):
         raise ValueError(f"{text!r} is not NAME=VALUE")
     return name, value
+
+
+def short_id(id: str) -> str:
+    """Return as much of a run's id as people are shown: enough to find one run by it.
+
+    Examples
+    --------
+    >>> short_id("6f1c0de2a94b4c0a8d3e5f7a9b1c2d3e")
+    '6f1c0de2a94b'
+    """
+    return id[:12]
 
 
 def literal(text: str) -> Any:

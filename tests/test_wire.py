@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pyarrow as pa
 import pytest
@@ -67,6 +67,17 @@ def test_exact_and_binary_values_are_text():
         "-99999999999999999999.01",
     ]
     assert cells(pa.array([b"\x00\xff"])) == ["AP8="]
+
+
+@given(
+    scale=st.integers(0, 38),
+    digits=st.lists(st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-20, 20) | st.none(), min_size=1),
+)
+def test_a_decimal_has_the_words_of_pythons_own(scale, digits):
+    with localcontext(prec=100):
+        values = [None if each is None else Decimal(each).scaleb(-scale) for each in digits]
+        column = pa.array(values, pa.decimal256(76, scale))
+    assert cells(column) == [None if each is None else str(each) for each in column.to_pylist()]
 
 
 def test_instants_are_iso_in_utc_with_all_their_digits():

@@ -21,13 +21,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..connectors import files
 from ..connectors.registry import connector
-from ..errors import DeadlineExceeded, QueryCancelled
+from ..errors import AiserError, DeadlineExceeded, QueryCancelled
 from ..models import LOCAL
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ class CatalogCache:
                 result: T = flight.result()
                 return result
             if waited or not isinstance(error, QueryCancelled | DeadlineExceeded):
+                if isinstance(error, AiserError):
+                    raise copy(error) from error  # each asker's is its own: it may carry a run's id
                 raise error
             waited = True  # it was the other asker who was stopped
         return self._ask(branch, part, flight, ask)

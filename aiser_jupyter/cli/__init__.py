@@ -105,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
 
     history = commands.add_parser("history", help="list past runs, newest first")
     history.add_argument("-n", type=_count, default=20, metavar="N", help="runs at most")
-    history.add_argument("--search", default="", metavar="TEXT", help="runs whose statement contains TEXT")
+    found = "runs whose statement contains TEXT, or the one whose id begins so"
+    history.add_argument("--search", default="", metavar="TEXT", help=found)
     history.set_defaults(run=_history)
 
     connections.add_parsers(commands)
@@ -275,6 +276,7 @@ def _route(services: Services, given: argparse.Namespace) -> int:
 
 def _history(services: Services, given: argparse.Namespace) -> int:
     from ..render import format_cell, seconds_text
+    from ..words import short_id
 
     rows = [
         (
@@ -282,6 +284,7 @@ def _history(services: Services, given: argparse.Namespace) -> int:
             entry.state.value,
             entry.connection,
             entry.engine,
+            short_id(entry.id),
             "" if entry.seconds is None else seconds_text(entry.seconds),
             "" if entry.rows is None else f"{entry.rows:,}",
             format_cell(" ".join(entry.sql.split()), 60),
@@ -289,7 +292,8 @@ def _history(services: Services, given: argparse.Namespace) -> int:
         for entry in services.queries.history(limit=given.n, search=given.search)
     ]
     if rows:
-        print_aligned([("started", "state", "connection", "engine", "time", "rows", "statement"), *rows])
+        names = ("started", "state", "connection", "engine", "run", "time", "rows", "statement")
+        print_aligned([names, *rows])
     else:
         print("No runs are kept.", file=sys.stderr)
     return 0

@@ -1,8 +1,9 @@
 """``aiser doctor``: what is installed, what works, and the next step for what does not.
 
 Everything is looked at in place and nothing is changed. *Broken* is what stops queries that should work here:
-settings that cannot be read, a store that cannot be used, no working engine, a part that cannot be imported.
-A driver that is not installed is not broken; its line says how to get it.
+settings that cannot be read, a store that cannot be used, a key that does not open what is saved, a failure
+log that cannot be written, no working engine, a part that cannot be imported. A driver that is not installed
+is not broken; its line says how to get it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from ..models import LOCAL, ConnectionConfig
 if TYPE_CHECKING:
     from ..models import Availability
     from ..services import Services
+    from ..store.records import Record
+    from ..store.ring import Ring
 
 __all__ = ["Finding", "examine"]
 
@@ -53,6 +56,8 @@ def examine(services: Services) -> Iterator[tuple[str, list[Finding]]]:
         ("Versions", _versions),
         ("Settings", _settings),
         ("Store", _store),
+        ("Key", _key),
+        ("Failures", _failures),
         ("Engines", _engines),
         ("Connectors", _connectors),
         ("DuckDB", _duckdb),
@@ -94,6 +99,51 @@ def _store(services: Services) -> list[Finding]:
             text = f"{path} (mode {mode:04o})" + ("" if private else ": others can read it; chmod go= it")
             found.append(Finding("folder" if path == folder else "file", text, private, not private))
     return found
+
+
+def _key(services: Services) -> list[Finding]:
+    """Where the key is and whether it loads. What names a key file is printed only once a key was read there:
+    somebody may have put the key itself in its place."""
+    from ..store.keys import KeyFile, keys_of
+    from ..store.records import ALL, Record
+
+    keys = keys_of(services.settings.store)
+    where = str(keys.path) if isinstance(keys, KeyFile) else "the keyring of the operating system"
+    saved = [
+        record for record in (Record(*row) for row in services.store.read(ALL)) if record.secrets != "{}"
+    ]
+    if keys.unmade() and not saved:
+        return [Finding("key", f"none yet: it is made in {where} when the first secret is saved")]
+    ring = keys.load()
+    return [Finding("key", f"loads from {where}", ok=True), *_sealed(saved, ring)]
+
+
+def _sealed(saved: list[Record], ring: Ring) -> Iterator[Finding]:
+    """What the keys of the ring open, and what they do not."""
+    from ..render.text import counted
+    from ..store.seal import key_id
+
+    lost = [
+        each.name
+        for each in saved
+        if not {key_id(token) for token in each.tokens().values()} <= set(ring.keys)
+    ]
+    if lost:
+        text = f"{', '.join(lost)}: sealed with another key. Put that one back, or give the passwords again"
+        yield Finding("secrets", text, broken=True)
+    else:
+        yield Finding("secrets", f"of {counted(len(saved), 'connection')}, sealed with it", ok=True)
+    if ring.pending:
+        yield Finding("rotation", "has not ended: aiser rotate-key takes it up again", ok=False)
+
+
+def _failures(services: Services) -> list[Finding]:
+    from ..render.text import counted
+
+    log = services.failures
+    if problem := log.check():
+        return [Finding("log", f"{problem} Make it a file of your own that can be written", broken=True)]
+    return [Finding("log", f"{log.path}, {counted(log.count(), 'failed run')}", ok=True)]
 
 
 def _available(name: str, part: Availability) -> Finding:

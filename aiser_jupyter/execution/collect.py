@@ -42,7 +42,7 @@ def collect(
     Parameters
     ----------
     run : Run
-        Checked between batches, and told how many rows there are.
+        Told how many rows there are; the reader itself stops where the run does.
     limit, max_bytes : int, optional
         Rows, and bytes of Arrow, at most; 0 or None is no limit.
     whole : bool
@@ -51,14 +51,13 @@ def collect(
     Raises
     ------
     ResultTooLarge, OutOfMemory
-        And what the reader raises, or ``run.check()``.
+        And what the reader raises.
     """
     import pyarrow as pa
 
     collection = _Collection(limit or None, max_bytes or None, whole)
     try:
         for batch in reader:
-            run.check()
             if batch.num_rows and not collection.add(batch):
                 break
             run.emit(Progress(rows=collection.rows))

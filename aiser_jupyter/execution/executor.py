@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
@@ -35,6 +36,7 @@ from ..run import Phase, Run
 __all__ = ["Executor"]
 
 T = TypeVar("T")
+Failed = Callable[[BaseException], None]
 
 GRACE = 2.0  # seconds between being asked to stop and being given up
 SOON = 0.5  # seconds more, for what happens at once unless a driver blocks
@@ -44,9 +46,10 @@ IDLE = 10.0  # seconds a worker waits for more
 class _Task(Generic[T]):
     """One submitted run. Guarded by the executor's lock."""
 
-    def __init__(self, run: Run, work: Callable[[], T]) -> None:
+    def __init__(self, run: Run, work: Callable[[], T], failed: Failed | None) -> None:
         self.run = run
         self.work = work
+        self.failed = failed
         self.future: Future[T] = Future()
         self.future.set_running_or_notify_cancel()
         self.started = False
@@ -60,8 +63,13 @@ class _Task(Generic[T]):
             self.listening.__exit__(None, None, None)
         if error is None:
             self.future.set_result(value)
-        else:
-            self.future.set_exception(error)
+            return
+        try:
+            if self.failed is not None:
+                self.failed(error)
+        except Exception:  # the thread, and who waits for the future, must go on
+            logging.getLogger(__name__).exception("Run %s failed, and so did keeping why", self.run.id)
+        self.future.set_exception(error)
 
     @property
     def due(self) -> float | None:
@@ -96,7 +104,7 @@ class Executor:
         self._reset()
         _executors.add(self)
 
-    def submit(self, run: Run, work: Callable[[], T]) -> Future[T]:
+    def submit(self, run: Run, work: Callable[[], T], failed: Failed | None = None) -> Future[T]:
         """Start ``work`` in a worker, or queue it.
 
         Parameters
@@ -105,13 +113,16 @@ class Executor:
             Its deadline and cancel signal are enforced; phase ``queue`` begins here.
         work : callable
             Takes nothing; its value or its exception becomes the future's.
+        failed : callable, optional
+            Receives what the run failed with, once and before the future has it: whoever waits finds done
+            what this does.
 
         Raises
         ------
         QueueFull
             As many runs as may wait are waiting, or the executor was closed.
         """
-        task = _Task(run, work)
+        task = _Task(run, work, failed)
         run.emit(Phase("queue"))
         with self._lock:
             self._admit()

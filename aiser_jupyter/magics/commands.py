@@ -183,6 +183,7 @@ def route_listing(route: Route, caption: str) -> Listing:
     """Return every engine that was looked at: can it, what it was expected to cost, and why; and what the
     chosen one sends to other databases."""
     caption = "\n".join([caption, *(f"sends {line}" for line in route.plan)])
+    priced = any(c.estimate and c.estimate.money is not None for c in route.candidates)
     rows = tuple(
         (
             f"{c.engine} (chosen)" if c.engine == route.engine else c.engine,
@@ -190,11 +191,13 @@ def route_listing(route: Route, caption: str) -> Listing:
             None if c.estimate is None or c.estimate.seconds is None else _took(c.estimate.seconds),
             c.estimate and c.estimate.rows,
             c.estimate and c.estimate.bytes,
+            *([_price(c.estimate)] if priced else []),
             c.reason + _guessed(c.estimate),
         )
         for c in route.candidates
     )
-    return Listing(("engine", "can", "expected", "rows", "bytes", "reason"), rows, caption)
+    columns = ("engine", "can", "expected", "rows", "bytes", *(["costs"] if priced else []), "reason")
+    return Listing(columns, rows, caption)
 
 
 def help_listing(topic: str = "") -> Listing:
@@ -227,6 +230,12 @@ def help_listing(topic: str = "") -> Listing:
 
 def _guessed(estimate: Estimate | None) -> str:
     return f" (not known: {', '.join(estimate.unknown)})" if estimate and estimate.unknown else ""
+
+
+def _price(estimate: Estimate | None) -> str | None:
+    if estimate is None or estimate.money is None:
+        return None
+    return f"{estimate.money:.4g} {estimate.currency}".rstrip()
 
 
 def _took(seconds: float) -> str:

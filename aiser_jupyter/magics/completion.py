@@ -181,8 +181,10 @@ class Completion:
 
         def work() -> None:
             self._learn_tables(connection)
-            tables = [table.name for table in self._tables[connection][1][:MOST_TABLES]]
-            for name in dict.fromkeys([*tables_named(text).values(), *tables]):
+            listed, named = self._tables[connection][1], set(tables_named(text).values())
+            first = [table for table in listed if table.name in named]
+            self._learn_described(connection, [*listed[:MOST_TABLES], *first])
+            for name in named - {table.name for table in first}:
                 if not self._closed:
                     self._learn_columns(connection, name)
 
@@ -200,6 +202,18 @@ class Completion:
     def _learn_tables(self, connection: str) -> None:
         tables = self._magics.services.catalog.tables(connection, {})
         self._tables[connection] = (time.monotonic(), tables)
+
+    def _learn_described(self, connection: str, tables: Iterable[Table]) -> None:
+        """Learn the columns of listed tables, all in one session."""
+        from ..models import TableRef
+        from ..run import Run
+
+        catalog, config = self._magics.services.catalog, self._magics.services.connections.get(connection)
+        refs = list(dict.fromkeys(TableRef(table.name, table.schema) for table in tables))
+        found = catalog.describe_tables(config, refs, Run("completion"))
+        for ref in refs:
+            columns = found[str(ref)].columns or ()
+            self._columns[connection, ref.name] = tuple(_quoted(column.name) for column in columns)
 
     def _learn_columns(self, connection: str, table: str) -> None:
         found = self._magics.services.catalog.columns(connection, table, {})

@@ -1,6 +1,6 @@
-"""Errors in a notebook: a line that says what happened and a line that says what to do.
+"""Errors in a notebook: a line that says what happened, one that says what to do, and the run's id if it ran.
 
-IPython asks an exception itself how it wants to be shown (``_render_traceback_``). Ours answer with two lines
+IPython asks an exception itself how it wants to be shown (``_render_traceback_``). Ours answer with those
 in every traceback mode, so that no local variable of ours is ever printed. They are still raised: a run of
 all cells stops, and a program that drives the notebook sees the class and the words.
 
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from ..errors import AiserError
+from ..words import short_id
 
 __all__ = ["bugs_are_short", "install", "uninstall"]
 
@@ -57,4 +58,5 @@ def _bug_text(exc: Exception) -> list[str]:
     first = str(exc).partition("\n")[0]
     words = visible(first if len(first) <= 300 else first[:299] + "…")
     hint = "This is a defect of aiser_jupyter. %tb shows where it happened."
-    return [f"{type(exc).__name__}: {words}\nHint: {hint}"]
+    found = getattr(exc, "run_id", "")  # where a run failed with it
+    return [f"{type(exc).__name__}: {words}\nHint: {hint}" + (f"\nRun: {short_id(found)}" if found else "")]

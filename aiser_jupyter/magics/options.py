@@ -69,7 +69,7 @@ OPTIONS: Mapping[str, Option] = {
         ),
         Option("--schema", "text", "Only the tables of this schema.", "NAME"),
         Option("--refresh", "flag", "Ask the database again; a listing is otherwise believed for a while."),
-        Option("--search", "text", "Runs whose statement contains this text.", "TEXT"),
+        Option("--search", "text", "Runs whose statement contains this text, or the id of one.", "TEXT"),
     )
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import AiserError, QuerySyntaxError
 from ..models import Notice, Route, Timings
+from ..words import short_id
 from .cells import NULL, format_column, is_number, type_name, visible
 
 if TYPE_CHECKING:
@@ -316,12 +317,13 @@ def _pad(text: str, room: int, right: bool) -> str:
 
 
 def error_text(exc: AiserError) -> str:
-    """Return an error and its hint as a few lines of plain text."""
+    """Return an error, its hint, and the id of the run that failed with it as a few lines of plain text."""
     where = ""
     if isinstance(exc, QuerySyntaxError) and exc.line is not None and "(line " not in exc.message:
         where = f" (line {exc.line}" + (f", column {exc.column})" if exc.column is not None else ")")
     text = f"{type(exc).__name__}{where}: {_lines(exc.message)}"
-    return f"{text}\nHint: {_lines(exc.hint)}" if exc.hint else text
+    hint = f"\nHint: {_lines(exc.hint)}" if exc.hint else ""
+    return f"{text}{hint}" + (f"\nRun: {short_id(exc.run_id)}" if exc.run_id else "")
 
 
 def _lines(text: str) -> str:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AiserError, StoreError
 from ..models import Notice, RunState
+from ..words import short_id
 
 if TYPE_CHECKING:
     from ..models import HistoryEntry
@@ -41,6 +42,7 @@ MESSAGE = 300
 WAIT = 1.0
 FIELD = 128  # characters of any other field
 
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _QUOTED = re.compile(r"(?<!\w)'[^']*'?|\"[^\"]*\"?|`[^`]*`?")
 _WORDS = re.compile(r"[^\s'\",;$()]{3,}")
 
@@ -107,7 +109,10 @@ class FailureLog:
             self.problem = Notice("failures", f"The failure log misses run {entry.id}: {exc}")
 
     def find(self, id: str, user: str) -> Failure | None:
-        """Return the record of a run of ``user``, or None where there is none, or none any more."""
+        """Return the record of a run of ``user``, by its id or the beginning that people are shown.
+
+        None where there is none, or none any more.
+        """
         names = {field.name for field in fields(Failure)}
         for line in self._lines():
             try:
@@ -117,10 +122,29 @@ class FailureLog:
             if (
                 isinstance(found, dict)
                 and found.keys() == names
-                and (found["id"], found["user"]) == (id, user)
+                and id in (found["id"], short_id(found["id"]))
+                and found["user"] == user
             ):
                 return Failure(**found)
         return None
+
+    def count(self) -> int:
+        """Return how many records there are."""
+        return sum(1 for _ in self._lines())
+
+    def check(self) -> str:
+        """Return why the next record could not be written, or "" where it could; nothing is made."""
+        if self.problem is not None:
+            return self.problem.message
+        try:
+            os.close(os.open(self.path, _FLAGS))
+        except FileNotFoundError:
+            folder = self.path.parent
+            if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+                return f"{folder} cannot be written."
+        except OSError as exc:
+            return f"{self.path} cannot be written: {exc.strerror}."
+        return ""
 
     def _lines(self) -> Iterator[bytes]:
         for path in self._paths():
@@ -163,8 +187,7 @@ class FailureLog:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
     try:
         yield descriptor
     finally:

@@ -29,6 +29,7 @@ from ..models import (
 )
 from ..result import QueryResult
 from ..run import Event, Run, Stopwatch
+from ..words import short_id
 from .once import once
 from .record import Record
 from .saved import SavedQueries
@@ -126,7 +127,7 @@ class QueryService:
             pid=os.getpid(),
         )
         record = Record(self._history, entry, emit, self._ended)
-        tag = f"user={entry.user} cell={query.cell or '-'} run={entry.id[:12]}"
+        tag = f"user={entry.user} cell={query.cell or '-'} run={short_id(entry.id)}"
         run = Run(entry.id, timeout=timeout or None, emit=record.hear, watch=watch, tag=tag)
         try:
             statement, scope, route = self._plan(query, frames, run)
@@ -149,9 +150,11 @@ class QueryService:
         return self.submit(query, frames).wait()
 
     def route(self, query: Query, frames: Mapping[str, object] = NO_FRAMES) -> tuple[Statement, Route]:
-        """Say where ``query`` would run, and why. Nothing is run."""
-        statement, _, route = self._plan(query, frames, Run("route"))
-        return statement, route
+        """Say where ``query`` would run, and why; a database may say what it expects. Nothing is run."""
+        from .expectation import expected
+
+        statement, scope, route = self._plan(query, frames, Run("route"))
+        return statement, expected(statement, scope, route)
 
     def cancel(self, run_id: str | None = None) -> int:
         """Cancel one run of this process, or all of them; return how many were asked to stop."""
@@ -318,16 +321,10 @@ class QueryService:
 
         record.start()
         try:
-            future = self._services.executor.submit(run, work)
+            future = self._services.executor.submit(run, work, partial(record.failed, run))
         except AiserError as exc:
             record.failed(run, exc)
             raise
-
-        def ended(future: Future[QueryResult]) -> None:
-            if (exc := future.exception()) is not None:
-                record.failed(run, exc)
-
-        future.add_done_callback(ended)
         return Submission(self._services, run, statement, route, future, record)
 
     def _execute(

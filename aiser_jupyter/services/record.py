@@ -92,7 +92,10 @@ class Record:
         return entry
 
     def failed(self, run: Run, exc: BaseException) -> None:
-        """Write why the run ended."""
+        """Write why the run ended, and the run's id into the error: whoever reads it finds the record.
+
+        A cancel has no record but the history's, and whoever asked for it looks for none.
+        """
         from ..sql import redact
 
         if not self._claim():
@@ -108,6 +111,8 @@ class Record:
             error=redact(str(getattr(exc, "message", exc)))[:2000],
         )
         self._history.finish(entry)
+        if not cancelled:
+            vars(exc)["run_id"] = entry.id
         if self._ended is not None:
             self._ended(entry, exc)
 

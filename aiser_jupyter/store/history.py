@@ -115,7 +115,8 @@ class History:
         limit : int
             Runs at most.
         search : str
-            Only runs with this text in their SQL, connection or error, in any case.
+            Only runs with this text in their SQL, connection or error, in any case, or with an id that begins
+            so.
         state : RunState, optional
             Only runs in this state.
         before : str, optional

@@ -47,6 +47,10 @@ class Keys(ABC):
         """Return the ring. Raises `SecretError` where there is none, or none that may be used."""
 
     @abstractmethod
+    def unmade(self) -> bool:
+        """Say whether there is no ring yet, and `make` would make one. Raises `SecretError`."""
+
+    @abstractmethod
     def make(self) -> Ring:
         """Return the ring; where there is none yet and none was named, a new one."""
 
@@ -87,9 +91,13 @@ class KeyFile(Keys):
         """
         return Ring.parse(self._text(), f"The key file {self.path}")
 
+    def unmade(self) -> bool:
+        """Say whether there is no file, and nobody said that there is."""
+        return not self._named and not os.path.lexists(self.path)
+
     def make(self) -> Ring:
         """Return the ring of the file, which is made if nobody named it."""
-        if not self._named and not os.path.lexists(self.path):
+        if self.unmade():
             self.create()
         return self.load()
 

@@ -48,9 +48,13 @@ class SystemKeyring(Keys):
             )
         return Ring.parse(text, f"The entry {self._entry} of {SERVICE} in the keyring")
 
+    def unmade(self) -> bool:
+        """Say whether there is no entry, and none is required."""
+        return not self._required and self._get() is None
+
     def make(self) -> Ring:
         """Return the ring of the entry; a new one where there is none yet and none is required."""
-        if not self._required and self._get() is None:
+        if self.unmade():
             self.save(Ring.new())
         return self.load()
 

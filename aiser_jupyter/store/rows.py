@@ -6,6 +6,7 @@ Times are UTC text of one width, so that their order is the order of the text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ __all__ = [
     "values",
 ]
 
+_RUN_ID = re.compile("[0-9a-f]{8,32}")  # or its beginning, as an error shows it
 _NAMES = tuple(field.name for field in fields(HistoryEntry))
 _ALL = (*_NAMES, "heartbeat", "host")
 
@@ -84,8 +86,12 @@ def condition(
     if search:
         escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         columns = ("sql", "connection", "error")
-        parts.append("(" + " OR ".join(f"{name} LIKE ? ESCAPE '\\'" for name in columns) + ")")
+        likes = [f"{name} LIKE ? ESCAPE '\\'" for name in columns]
         bound += [f"%{escaped}%"] * len(columns)
+        if _RUN_ID.fullmatch(search):
+            likes.append("id LIKE ?")
+            bound.append(f"{search}%")
+        parts.append(f"({' OR '.join(likes)})")
     if state is not None:
         parts.append("state = ?")
         bound.append(state.value)

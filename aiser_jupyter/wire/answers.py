@@ -52,11 +52,12 @@ __all__ = [
 
 
 def error_json(exc: AiserError) -> dict[str, Any]:
-    """Return what is said of an error: its words, its code, what to do next; of a syntax error its place."""
+    """Return what is said of an error: its words, its code, what to do next; of a syntax error its place; of
+    a run that failed its id."""
     body = {"success": False, "error": exc.message, "error_code": exc.code, "hint": exc.hint}
     if isinstance(exc, QuerySyntaxError):
         body |= {"line": exc.line, "column": exc.column}
-    return body
+    return body | ({"run_id": exc.run_id} if exc.run_id else {})
 
 
 def availability_json(name: str, availability: Availability) -> dict[str, Any]:
@@ -148,6 +149,8 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:
         "bytes": estimate.bytes,
         "terms": dict(estimate.terms),
         "unknown": list(estimate.unknown),
+        "money": estimate.money,
+        "currency": estimate.currency,
     }
 
 
@@ -258,6 +261,7 @@ def connector_json(kind: Any, availability: Availability) -> dict[str, Any]:
             "default": each.default,
             "choices": list(each.choices),
             "help": each.help,
+            "when": list(each.when),
         }
         for each in kind.fields
     ]

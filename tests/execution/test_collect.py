@@ -187,10 +187,11 @@ def test_the_session_behind_the_reader_is_closed_however_it_ends(
 
 def test_a_cancel_is_heard_between_batches() -> None:
     run, source = Run("r"), Source(*[10] * 100)
+    reader = stream(Counting(source), "SELECT", {}, run)
+    reader.read_next_batch()
     run.cancel()
     with pytest.raises(QueryCancelled):
-        take(source, run=run)
-    assert source.read == 1
+        collect(reader, run, limit=5, max_bytes=None, whole=False)
 
 
 def test_running_out_of_memory_is_an_error_of_ours() -> None:

@@ -219,3 +219,38 @@ assert os.waitpid(child, 0)[1] == 0
 def test_both_sides_of_a_fork_go_on() -> None:
     ignore = "ignore::DeprecationWarning"  # newer Pythons warn of a fork beside threads, which this is about
     subprocess.run([sys.executable, "-W", "error", "-W", ignore, "-c", FORKED], check=True, timeout=30)
+
+
+def test_why_a_run_failed_is_kept_before_anybody_hears_of_it(
+    executor: Executor, a_run: Callable[..., Run]
+) -> None:
+    kept: list[BaseException] = []
+
+    def keep(error: BaseException) -> None:
+        time.sleep(0.2)  # who waits would be here first
+        kept.append(error)
+
+    def fail() -> None:
+        raise QueryFailed("no")
+
+    with pytest.raises(QueryFailed) as failed:
+        executor.wait(executor.submit(a_run(), fail, keep), a_run())
+    assert kept == [failed.value]
+    assert executor.submit(a_run(), lambda: 42, keep).result(5) == 42
+    assert len(kept) == 1
+
+
+def test_a_failure_that_cannot_be_kept_is_still_raised(
+    executor: Executor, a_run: Callable[..., Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise QueryFailed("no")
+
+    def broken(error: BaseException) -> None:
+        raise RuntimeError("the record is broken")
+
+    for _ in range(3):
+        with pytest.raises(QueryFailed):
+            executor.submit(a_run(), fail, broken).result(5)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [RuntimeError] * 3
+    assert executor.submit(a_run(), lambda: 42).result(5) == 42

@@ -1,3 +1,5 @@
+"""What the shell command answers, where it says it, and its exit codes."""
+
 from __future__ import annotations
 
 import csv
@@ -16,38 +18,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from aiser_jupyter.cli import export, main
+from aiser_jupyter.cli import export
 
 ENDLESS = "SELECT count(*) FROM range(3000000) a, range(3000000) b WHERE a.range + b.range = -1"
 SCRIPT = Path(sys.executable).with_name("aiser")
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, with a store of its own."""
-    monkeypatch.setenv("AISER_STORE", str(tmp_path / "store"))
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def aiser(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., tuple[int, str, str]]:
-    """Run one command here; give its exit code, standard output and standard error."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        capfdbinary.readouterr()
-        try:
-            code = main(words)
-        except SystemExit as exc:
-            code = int(exc.code or 0)
-        out, error = capfdbinary.readouterr()
-        return code, out.decode(), error.decode()
-
-    return run
-
-
 Aiser = Callable[..., tuple[int, str, str]]
 
 
@@ -253,7 +227,7 @@ def test_raw_keeps_formulas(aiser: Aiser) -> None:
     assert aiser("query", "SELECT '=1' AS x", "--as", "csv", "--raw")[1] == "x\n=1\n"
 
 
-# -- route, history, doctor ---------------------------------------------------------------------------
+# -- route, history ---------------------------------------------------------------------------
 
 
 def test_route_prints_every_candidate_and_runs_nothing(aiser: Aiser) -> None:
@@ -279,96 +253,20 @@ def test_history_lists_and_searches(aiser: Aiser) -> None:
     assert len(aiser("history", "-n", "1")[1].splitlines()) == 2
 
 
-def test_doctor_finds_nothing_broken_here(aiser: Aiser, tmp_path: Path) -> None:
-    aiser("query", "SELECT 1")
-    code, out, _ = aiser("doctor")
-    assert (code, "FAIL" in out) == (0, False)
-    for words in (
-        "python",
-        "duckdb",
-        "direct_sql",
-        "memory_limit",
-        "temp_directory",
-        str(tmp_path / "store"),
-    ):
-        assert words in out
-
-
-def test_doctor_names_a_store_that_others_can_read() -> None:
-    from aiser_jupyter.cli.doctor import examine
-    from aiser_jupyter.services import build
-
-    services = build()
-    assert services.store.state.ok  # opened, and made private
-    services.store.path.chmod(0o644)
-    found = {finding.name: finding for finding in dict(examine(services))["Store"]}
-    services.close()
-    assert (found["folder"].mark, found["file"].mark) == ("ok", "FAIL")
-    assert "others can read it" in found["file"].text
-
-
-def test_doctor_names_a_broken_setting_and_goes_on(aiser: Aiser, project: Path) -> None:
-    (project / "pyproject.toml").write_text("[tool.aiser]\nrow_limits = 3")
-    code, out, _ = aiser("doctor")
-    assert code == 1
-    assert "'row_limits', which is not a preference" in out
-    assert "Versions" in out
-    assert "Jupyter" in out
-    assert aiser("query", "SELECT 1")[0] == 1
-
-
-@pytest.fixture
-def broken_store(aiser: Aiser, tmp_path: Path) -> Path:
-    """The folder of a store that was broken after its backup was made."""
+@pytest.mark.parametrize("sql", ["SELECT * FROM nowhere", "SELECT error('it ran')"])
+def test_a_failed_query_prints_the_id_that_history_finds(aiser: Aiser, tmp_path: Path, sql: str) -> None:
     aiser("query", "SELECT 1 AS one")
-    aiser("history")  # opens the store again, and backs it up
-    folder = tmp_path / "store"
-    assert (folder / "aiser.db.backup").exists()
-    (folder / "aiser.db").write_bytes(b"\0" * 20_000)
-    return folder
+    name, _, id_ = aiser("query", sql)[2].splitlines()[-1].partition(": ")
+    assert (name, len(id_)) == ("Run", 12)
+    (row,) = aiser("history", "--search", id_)[1].splitlines()[1:]
+    assert " failed " in row
+    assert (tmp_path / "store" / "failures.jsonl").read_text().count(f'"id": "{id_}') == 1
 
 
-def test_doctor_says_what_can_be_done_about_a_broken_store(aiser: Aiser, broken_store: Path) -> None:
-    for _ in range(2):  # looking changes nothing
-        code, out, _error = aiser("doctor")
-        (state,) = [line for line in out.splitlines() if "The store was broken" in line]
-        assert code == 1
-        assert state.split()[:2] == ["FAIL", "state"]
-        assert "`aiser doctor --restore-backup`" in state
-        assert "`aiser doctor --new-store`" in state
-    assert aiser("query", "SELECT 2 AS two", "--as", "csv")[:2] == (0, "two\n2\n")
-
-
-@pytest.mark.parametrize(("option", "runs"), [("--restore-backup", 1), ("--new-store", 0)])
-def test_doctor_replaces_a_broken_store_and_keeps_it(
-    aiser: Aiser, broken_store: Path, option: str, runs: int
-) -> None:
-    aiser("doctor")
-    code, out, _ = aiser("doctor", option)
-    assert (code, "FAIL" in out) == (0, False)
-    assert aiser("history")[1].count("SELECT 1 AS one") == runs
-    (kept,) = broken_store.glob("aiser.db.broken-*")
-    assert kept.read_bytes() == b"\0" * 20_000
-    aiser("query", "SELECT 2 AS two")
-    assert "SELECT 2 AS two" in aiser("history")[1]
-
-
-@pytest.mark.parametrize("option", ["--restore-backup", "--new-store"])
-def test_doctor_replaces_no_store_that_works(aiser: Aiser, option: str) -> None:
-    aiser("query", "SELECT 1 AS one")
-    code, _, error = aiser("doctor", option)
-    assert code == 1
-    assert "is not replaced" in error
-    assert "SELECT 1 AS one" in aiser("history")[1]
-
-
-def test_doctor_says_that_there_is_no_backup(aiser: Aiser, broken_store: Path) -> None:
-    (broken_store / "aiser.db.backup").unlink()
-    out = aiser("doctor")[1]
-    assert "There is no backup. `aiser doctor --new-store`" in out
-    code, _, error = aiser("doctor", "--restore-backup")
-    assert code == 1
-    assert "There is no backup to restore." in error
+def test_what_never_ran_has_no_id(aiser: Aiser) -> None:
+    for words in (("query", "-f", "no.sql"), ("route", "SELECT 1", "--engine", "duckbd")):
+        code, _, error = aiser(*words)
+        assert (code, "Run:" in error) == (1, False)
 
 
 def test_help_names_every_command(aiser: Aiser) -> None:
