@@ -6,10 +6,11 @@ one read. Nothing is rewritten, nothing is computed here; the rows arrive as Arr
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ..connectors.registry import connector, connectors
-from ..models import LOCAL, Availability, Estimate, Scope, StatementKind, Statistics, Support
+from ..connectors.registry import connector
+from ..models import LOCAL, Availability, Estimate, Notice, Scope, StatementKind, Statistics, Support
 from ..run import Phase
 from .base import Engine
 from .stream import stream
@@ -42,8 +43,8 @@ class DirectSQLEngine(Engine):
         self._settings = settings
 
     def available(self) -> Availability:
-        usable = sorted(kind.label for kind in connectors().values() if kind.available().ok)
-        return Availability(True, f"connects to {', '.join(usable)}")
+        """True; `supports` looks for the one driver that a statement needs."""
+        return Availability(True, "runs a statement in the database that it names")
 
     def supports(self, statement: Statement, scope: Scope) -> Support:
         if scope.connection.id == LOCAL:
@@ -71,4 +72,20 @@ class DirectSQLEngine(Engine):
         kind = connector(scope.connection.type)
         reads = statement.kind is StatementKind.READ and kind.capabilities.read_only
         session = kind.open(scope.connection.config, read_only=reads)
-        return stream(session, statement.text, statement.parameters, run)
+        reader = stream(session, statement.text, statement.parameters, run)
+        if _ends_with_session(statement, scope) and not any(said.code == "session" for said in run.notices):
+            run.emit(Notice("session", _SESSION_ENDS))  # else the session itself has said it, and knows more
+        return reader
+
+
+_SESSION_ENDS = (
+    "Each statement has a session of its own: SET, USE, transactions, prepared statements and temporary "
+    "tables end with it. What the database keeps for everybody stays (SET GLOBAL)."
+)
+_TEMPORARY = re.compile(r"\s*CREATE\s+(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?\s", re.IGNORECASE)
+
+
+def _ends_with_session(statement: Statement, scope: Scope) -> bool:
+    """Say whether what the statement does is gone with its session: one that the caller holds goes on."""
+    own = scope.connection.source != "object"
+    return own and (statement.kind is StatementKind.SESSION or bool(_TEMPORARY.match(statement.text)))

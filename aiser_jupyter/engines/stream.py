@@ -6,8 +6,9 @@ cancelled. ``stream`` runs a statement and returns a reader that does both, so t
 
 - the session is closed once: after the last batch, on an error, by ``release``, or when nobody holds the
   reader any more;
-- ``run.check()`` stands between batches, and cancelling the run calls ``session.cancel`` as long as the
-  session is open;
+- cancelling the run calls ``session.cancel`` as long as the session is open; rows are then read on, and
+  thrown away, until the session says that the statement has ended, and for `PATIENCE` at most: else the error
+  says that nothing was confirmed;
 - phase ``execute`` lasts until the first batch, ``fetch`` from there;
 - whatever a session raises because it was stopped is reported as the run's own reason for stopping.
 """
@@ -16,10 +17,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AiserError, DeadlineExceeded, QueryCancelled
+from ..errors import AiserError, ConnectionLost, DeadlineExceeded, QueryCancelled
 from ..run import Phase
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from ..connectors.base import Parameters, Session
     from ..run import Run
 
-__all__ = ["release", "stream"]
+__all__ = ["PATIENCE", "release", "stream"]
+
+PATIENCE = 1.5
+"""Seconds that a session has to end a statement that it was asked to stop."""
 
 
 def stream(session: Session, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
@@ -106,7 +111,8 @@ class _Batches:
         if reader is None:  # closed, or at its end
             raise StopIteration
         try:
-            self._run.check()
+            if self._is_over():
+                raise self._ended(reader)
             with self.stoppable():
                 batch = reader.read_next_batch()
         except BaseException:
@@ -117,6 +123,31 @@ class _Batches:
             self._run.emit(Phase("fetch"))
         return batch
 
+    def _is_over(self) -> bool:
+        """Say whether the run was stopped; past its deadline it is, in another thread: this one must read."""
+        if not self._cancelled() and self._run.remaining == 0.0:
+            late = threading.Thread(target=self._run.cancel, kwargs={"timed_out": True}, daemon=True)
+            late.start()
+            while not self._cancelled():
+                time.sleep(0.001)
+        return self._cancelled()
+
+    def _cancelled(self) -> bool:
+        return self._run.cancelled
+
+    def _ended(self, reader: pa.RecordBatchReader) -> AiserError:
+        """Read on until the session says that its statement has ended; return why the run stopped."""
+        end = time.monotonic() + PATIENCE
+        try:
+            with self.stoppable():
+                while time.monotonic() < end:
+                    reader.read_next_batch()
+        except StopIteration:
+            return self._run.stopped()
+        except AiserError as exc:
+            return exc
+        return _unconfirmed(self._run.stopped())
+
     @contextlib.contextmanager
     def stoppable(self) -> Iterator[None]:
         """Report an error that the cancel signal caused as what it is."""
@@ -125,9 +156,10 @@ class _Batches:
         except (QueryCancelled, DeadlineExceeded):
             raise
         except AiserError as exc:
-            if self._run.cancelled:
-                raise self._run.stopped() from exc
-            raise
+            if not self._run.cancelled:
+                raise
+            stopped = self._run.stopped()
+            raise (_unconfirmed(stopped) if isinstance(exc, ConnectionLost) else stopped) from exc
 
     def close(self) -> None:
         with self._closing:
@@ -136,6 +168,13 @@ class _Batches:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _unconfirmed(stopped: DeadlineExceeded | QueryCancelled) -> AiserError:
+    hint = f"The database has not confirmed that it stopped; it may go on for a while. {stopped.hint}".strip()
+    if isinstance(stopped, QueryCancelled):
+        return QueryCancelled(stopped.message, hint=hint, confirmed=False)
+    return DeadlineExceeded(stopped.message, hint=hint)
 
 
 _owners: weakref.WeakKeyDictionary[Any, _Batches] = weakref.WeakKeyDictionary()

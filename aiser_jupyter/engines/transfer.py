@@ -312,9 +312,9 @@ class _Storable:
         import pyarrow as pa
 
         self._changed = {
-            index: pa.decimal128(38, field.type.scale)
+            index: pa.decimal128(38, max(0, min(field.type.scale, 38)))
             for index, field in enumerate(schema)
-            if pa.types.is_decimal256(field.type) and 0 <= field.type.scale <= 38
+            if pa.types.is_decimal256(field.type)
         }
         fields = [field.with_type(self._changed.get(index, field.type)) for index, field in enumerate(schema)]
         self.schema = pa.schema(fields)
