@@ -4,10 +4,12 @@
 # make test-live  the connectors on real services: LIVE=file.toml, see CONTRIBUTING.md
 # make check      lint, types and import contracts of Python and TypeScript
 # make bench      the figures of the README, beside their peers
+# make soak       a server among faults for MINUTES=30: it must hold on to nothing
 # make clean      what the targets above made
 #
 # Each sets up what is missing first, and is quick the second time.
 
+MINUTES ?= 30
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,6 +48,10 @@ test-live: $(VENV)/.dev-ready
 
 bench: $(VENV)/.dev-ready
 	$(BIN)/python benchmarks/run.py
+
+soak: $(VENV)/.dev-ready
+	@$(BIN)/python -m tests.servers.install
+	$(BIN)/python benchmarks/soak.py $(MINUTES)
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist notebooks/data

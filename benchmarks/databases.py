@@ -96,7 +96,9 @@ def measure(worker: str, sides: dict[str, Path], *arguments: str) -> dict[str, l
     return samples
 
 
-def line(what: str, samples: dict[str, list[float]], ours: str, peer: str, target: float, note: str) -> Line:
+def line(
+    what: str, samples: dict[str, list[float]], ours: str, peer: str, target: float | None, note: str
+) -> Line:
     unit, factor = ("ms", 1000.0) if ours.endswith("seconds") else ("MB", 1 / MB)
     figures = (factor * median(samples[ours]), factor * median(samples[peer]))
     return Line(what, *figures, unit, target, note, samples)

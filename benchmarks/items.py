@@ -19,7 +19,11 @@ ROWS = 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure: ``ratio`` is ``ours / peer``; ``target`` is its upper bound, None where there is none."""
+    """One figure beside its peer's; ``target`` is its upper bound, None where there is none.
+
+    ``measure`` says what is held to the target: the ``ratio`` ``ours / peer``, what is ``added`` to the
+    peer's, or the ``value`` itself.
+    """
 
     what: str
     ours: float
@@ -28,10 +32,16 @@ class Line:
     target: float | None
     note: str
     samples: dict[str, list[float]] = field(default_factory=dict)
+    measure: str = "ratio"
 
     @property
-    def ratio(self) -> float:
-        return self.ours / self.peer
+    def figure(self) -> float:
+        """What is held to the target."""
+        return {
+            "ratio": self.ours / self.peer,
+            "added": self.ours - self.peer,
+            "value": self.ours,
+        }[self.measure]
 
 
 def load_ext() -> list[Line]:

@@ -1,0 +1,59 @@
+"""Reads from the warehouses beside their drivers' own fastest calls, over the endpoints of the tests.
+
+An endpoint is on this machine, and answers as fast as it can: what is measured is what we add to the driver,
+or save, and not the warehouse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from databases import ROUNDS, line, measure
+from items import Line
+from processes import OURS
+
+from aiser_jupyter.secret import Secret
+from tests.conformance import bigquery, databricks, redshift, snowflake
+from tests.endpoints.bigquery import BigQuery
+from tests.endpoints.databricks import Databricks
+from tests.endpoints.redshift import Redshift
+from tests.endpoints.snowflake import Snowflake, install
+
+ROWS = 500_000
+KINDS: Mapping[str, tuple[Callable[[], Any], Any, str]] = {
+    "snowflake": (Snowflake, snowflake, "fetch_arrow_all"),
+    "bigquery": (BigQuery, bigquery, "to_arrow with the Storage API"),
+    "redshift": (Redshift, redshift, "fetchall, and Arrow from its rows"),
+    "databricks": (Databricks, databricks, "fetchall_arrow"),
+}
+
+
+def warehouses() -> list[Line]:
+    """500,000 rows of a number and a text from each warehouse's endpoint to Arrow, beside its driver."""
+    install()
+    lines = []
+    for name, (endpoint, suite, call) in KINDS.items():
+        server = endpoint()
+        try:
+            server.prepare()
+            samples = measure("read_warehouse", {"aiser": OURS, name: OURS}, _told(server, suite))
+        finally:
+            server.stop()
+        note = f"beside {call}; fresh processes in turn, logged in before; median of {ROUNDS}"
+        for what, target in (("seconds", 1.05), ("peak", None)):
+            said = f"{name} {ROWS:,} x 2 to Arrow" + (": peak memory" if what == "peak" else "")
+            lines.append(line(said, samples, f"aiser {what}", f"{name} {what}", target, note))
+    return lines
+
+
+def _told(server: Any, suite: Any) -> str:
+    """Return what a worker has to know, as JSON; the secrets are the endpoint's."""
+    config = suite.config(None, server)
+    values = {
+        name: value.reveal() if isinstance(value, Secret) else value for name, value in config.values.items()
+    }
+    query = suite.DATABASE.rows.format(n=ROWS)
+    authority = str(server.authority.path)
+    return json.dumps({"type": config.type, "values": values, "query": query, "authority": authority})
