@@ -7,6 +7,7 @@ that cannot be imported disables only itself: ``broken`` reports it, with the re
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -33,32 +34,44 @@ class Plugins(Generic[T]):
         self._base = base
         self._found = found
         self._lock = threading.Lock()
-        self._loaded: dict[str, type[T]] | None = None
+        self._loaded: dict[str, type[T]] = {}
         self._broken: dict[str, str] = {}
+
+    def get(self, name: str) -> type[T] | None:
+        """Return the class of one entry point, and load no other; None where it cannot be loaded."""
+        with self._lock:
+            for point in self._points():
+                if point.name == name:
+                    self._load(point)
+            return self._loaded.get(name)
 
     def classes(self) -> dict[str, type[T]]:
         """Return every class that could be loaded, by the name of its entry point."""
         with self._lock:
-            if self._loaded is None:
-                self._loaded = self._load()
-            return dict(self._loaded)
+            for point in self._points():
+                self._load(point)
+            return dict(sorted(self._loaded.items()))
 
     def broken(self) -> dict[str, str]:
         """Return the entry points that could not be loaded, each with the reason."""
         self.classes()
         return dict(self._broken)
 
-    def _load(self) -> dict[str, type[T]]:
-        found = entry_points(group=self._group) if self._found is None else self._found
-        loaded: dict[str, type[T]] = {}
-        for point in sorted(found, key=lambda point: point.name):
-            try:
-                part = point.load()
-            except Exception as exc:  # a foreign module: its import may raise anything
-                self._broken[point.name] = f"{point.value} cannot be imported: {type(exc).__name__}: {exc}"
-                continue
-            if isinstance(part, type) and issubclass(part, self._base):
-                loaded[point.name] = part
-            else:
-                self._broken[point.name] = f"{point.value} is not a class of {self._base.__name__}."
-        return loaded
+    def _points(self) -> Iterable[EntryPoint]:
+        if self._found is None:
+            self._found = tuple(entry_points(group=self._group))
+        return self._found
+
+    def _load(self, point: EntryPoint) -> None:
+        """Lock held."""
+        if point.name in self._loaded or point.name in self._broken:
+            return
+        try:
+            part = point.load()
+        except Exception as exc:  # a foreign module: its import may raise anything
+            self._broken[point.name] = f"{point.value} cannot be imported: {type(exc).__name__}: {exc}"
+            return
+        if isinstance(part, type) and issubclass(part, self._base):
+            self._loaded[point.name] = part
+        else:
+            self._broken[point.name] = f"{point.value} is not a class of {self._base.__name__}."

@@ -313,3 +313,24 @@ def test_a_128_bit_integer_is_an_integer_where_it_fits(values, dtype):
     frame = to_pandas(pa.table({"n": column}))
     assert str(frame["n"].dtype).lower().startswith(dtype.lower())
     assert [None if pd.isna(v) else int(v) for v in frame["n"]] == values
+
+
+def test_dates_of_several_batches_stand_where_they_stood() -> None:
+    days = [dt.date(1, 1, 1), None, dt.date(2024, 2, 29), None, None, dt.date(9999, 12, 31)]
+    for kind in (pa.date32(), pa.date64()):
+        whole = pa.array([None, *days], kind)
+        column = pa.chunked_array([whole.slice(1, 1), whole.slice(2, 0), whole.slice(2, 2), whole.slice(4)])
+        series = to_pandas(pa.table({"day": column}))["day"]
+        assert str(series.dtype) == "datetime64[s]"
+        assert [None if pd.isna(day) else day.date() for day in series] == days
+        series.iloc[0] = pd.Timestamp("2000-01-01")
+        assert column[0].as_py() == days[0]
+    assert to_pandas(pa.table({"day": pa.chunked_array([], pa.date32())})).dtypes["day"] == "datetime64[s]"
+
+
+def test_text_keeps_its_missing_values_and_is_the_readers_own() -> None:
+    column = pa.chunked_array([pa.array(["x", "ä", None, ""]).slice(1), pa.array(["end"])])
+    frame = to_pandas(pa.table({"text": column}))
+    assert [None if pd.isna(text) else text for text in frame["text"]] == ["ä", None, "", "end"]
+    frame.loc[0, "text"] = "changed"
+    assert column[0].as_py() == "ä"

@@ -60,3 +60,12 @@ def test_listing_the_parts_imports_no_driver() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_one_connector_imports_no_other() -> None:
+    script = (
+        "import sys; from aiser_jupyter.connectors.registry import connector; connector('mysql');"
+        "print([n for n in sys.modules if n.startswith('aiser_jupyter.connectors.postgresql')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""Rules of the source that no linter knows: size, names, and the calls that turn data into code."""
+"""Rules of the source that no linter knows: size, names, who reads a secret, what turns data into code."""
 
 from __future__ import annotations
 
@@ -18,8 +18,21 @@ FILE_LINES = 400
 FUNCTION_LINES = 40
 MARKUP = {"HTML", "Markdown", "SVG", "Image", "Video", "Latex", "Math", "Javascript", "IFrame"}
 """``IPython.display`` takes a text for markup, a file to show or an address to fetch."""
-CODE_LOADERS = {"pickle", "shelve", "joblib", "marshal", "dill", "cloudpickle"}
-CODE_CALLS = {"eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+SECRET_READERS = {"connectors", "store", "secret.py"}
+CODE_LOADERS = {
+    "pickle",
+    "_pickle",
+    "cPickle",
+    "shelve",
+    "marshal",
+    "joblib",
+    "dill",
+    "cloudpickle",
+    "jsonpickle",
+}
+YAML_LOADERS = {"load", "load_all", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all"}
+CODE_NAMES = {"numpy.load", "np.load", "pandas.read_pickle", "pd.read_pickle"}
+CODE_BUILTINS = {"eval", "exec", "compile", "__import__"}
 EMPTY_WORDS = {"Enhanced", "Real", "Universal", "Enterprise", "Manager", "Helper", "Helpers", "Utils", "Util"}
 SCRIPT_MARKUP = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc|createContextual"
@@ -50,23 +63,41 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
             yield from ((node.module or "", alias.name) for alias in node.names)
 
 
+def is_loader(name: str) -> bool:
+    """Whether ``module.name`` makes an object, or runs code, of data."""
+    module, _, rest = name.partition(".")
+    return module in CODE_LOADERS or name in CODE_NAMES or (module == "yaml" and rest in YAML_LOADERS)
+
+
 def violations(source: str) -> list[str]:
     """What in a module of the package could turn data into markup or code."""
     tree = ast.parse(source)
     found = []
     for module, name in imports(tree):
-        if module.partition(".")[0] in CODE_LOADERS:
+        if is_loader(f"{module}.{name}" if name else module):
             found.append(f"imports {module}")
         if module.startswith("IPython") and name in MARKUP:
             found.append(f"imports {module}.{name}")
     for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_loader(dotted(node)):
+            found.append(f"names {dotted(node)}")
         if isinstance(node, ast.Call):
             called = dotted(node.func)
-            if called in CODE_CALLS:
+            if called in CODE_BUILTINS:
                 found.append(f"calls {called}")
             if "." in called and "display" in called.split(".") and called.rpartition(".")[2] in MARKUP:
                 found.append(f"calls {called}")
     return found
+
+
+def reveals(source: str) -> list[int]:
+    """Lines that name ``reveal`` of anything, called or passed on."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if (isinstance(node, ast.Attribute) and node.attr == "reveal")
+        or (isinstance(node, ast.Constant) and node.value == "reveal")
+    ]
 
 
 def long_functions(source: str) -> list[str]:
@@ -90,8 +121,21 @@ def long_functions(source: str) -> list[str]:
         ("from IPython.display import HTML", 1),
         ("import IPython\nIPython.display.Image(x)", 1),
         ("from IPython import display\ndisplay.Markdown(x)", 1),
+        ("import pickle as p", 1),
+        ("from marshal import loads", 1),
+        ("import shelve, json", 1),
+        ("import joblib.memory", 1),
         ("eval(x)", 1),
+        ("exec(x)", 1),
+        ("__import__(x)", 1),
+        ("compile(x)", 1),
+        ("pd.read_pickle(x)", 1),
+        ("from yaml import load", 1),
         ("import yaml\nyaml.load(x)", 1),
+        ("import yaml\nyaml.full_load(x)", 1),
+        ("loader = yaml.unsafe_load", 1),
+        ("re.compile(x)", 0),
+        ("json.loads(x)", 0),
         ("from IPython.display import display\ndisplay(x, raw=True)", 0),
         ("import yaml\nyaml.safe_load(x)", 0),
         ("connection.exec(x)", 0),
@@ -99,6 +143,26 @@ def long_functions(source: str) -> list[str]:
 )
 def test_the_lint_sees_what_it_should(source: str, count: int) -> None:
     assert len(violations(source)) == count
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("secret.reveal()", 1),
+        ("values['password'].reveal()", 1),
+        ("read = secret.reveal", 1),
+        ("getattr(secret, 'reveal')()", 1),
+        ("'a secret is revealed'", 0),
+    ],
+)
+def test_the_lint_of_secrets_sees_what_it_should(source: str, count: int) -> None:
+    assert len(reveals(source)) == count
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=relative)
+def test_secrets_are_read_where_they_are_used_and_sealed_only(path: Path) -> None:
+    if path.relative_to(ROOT / "aiser_jupyter").parts[0] not in SECRET_READERS:
+        assert reveals(path.read_text()) == []
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=relative)

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..memory import columns_pool
 from .mysql_types import Column
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK", "ResultRows", "Wire"]
 
 CHUNK = 2 << 20
-"""Bytes of the connection that become one batch."""
+"""Bytes of the connection that become one batch, at most."""
+ROWS = 1 << 14
+"""Rows of one batch, at most; numbers of a power of two fill the sizes that memory is handed out in."""
 FLUSH_SECONDS = 0.5
 """A slow statement's rows wait no longer than this for a chunk to fill."""
 _WHOLE = 0xFFFFFF
@@ -99,11 +102,13 @@ class ResultRows:
         began = time.monotonic()
         while True:
             last = self._cut()
-            full = CHUNK - self._filled < _ROOM
+            full = len(self._starts) == ROWS or CHUNK - self._filled < _ROOM
             if self._starts and (last or full or time.monotonic() - began > FLUSH_SECONDS):
                 yield self._buffer, self._rows()
                 self._forget()
                 began = time.monotonic()
+                if not last:
+                    continue  # more rows may have come with these
             if last == _WHOLE:
                 row = self._long_row()
                 yield row, self._starts_of([0], [len(row)])
@@ -117,7 +122,7 @@ class ResultRows:
         """Find where the rows begin; return the length of a packet that is no row, or of a long one, or 0."""
         buffer, filled, at, starts = self._buffer, self._filled, self._at, self._starts
         try:
-            while at + 4 < filled:
+            while at + 4 < filled and len(starts) < ROWS:
                 length = buffer[at] | buffer[at + 1] << 8 | buffer[at + 2] << 16
                 first = buffer[at + 4]
                 if first == 0xFF or length == _WHOLE or (first == 0xFE and length < 9):
@@ -272,7 +277,9 @@ def _texts(chunk: bytearray, rows: Any, columns: int) -> Iterator[pa.Array[Any]]
     """Yield each column of the rows as binary values; their places are checked before they are read."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    pool = columns_pool()
     at, ends = rows
     octets, buffer, count = np.frombuffer(chunk, np.uint8), pa.py_buffer(chunk), len(at)
     # Values and the gaps between them in turn are the parts of one long array: the even ones are the column.
@@ -286,7 +293,7 @@ def _texts(chunk: bytearray, rows: Any, columns: int) -> Iterator[pa.Array[Any]]
         offsets[0:-1:2], offsets[1::2] = begin, at
         offsets[-1] = at[-1]
         parts = pa.Array.from_buffers(pa.binary(), 2 * count, [None, pa.py_buffer(offsets), buffer])
-        found: Any = parts.take(even)
+        found: Any = pc.take(parts, even, memory_pool=pool)
         if null is not None:
             bits: Any = np.packbits(~null, bitorder="little")
             valid = pa.py_buffer(bits)

@@ -24,6 +24,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from ..memory import columns_pool
 from ..models import Notice
 from .arrow_types import LOSSY, SOURCE_TYPE
 
@@ -237,10 +238,17 @@ def _cast(kind: pa.DataType) -> Callable[[Texts], tuple[Any, int]]:
 
         if pa.types.is_null(kind):
             return pa.nulls(len(texts)), 0
-        text = texts.cast(pa.string())
-        return (text if pa.types.is_string(kind) else text.cast(kind)), 0
+        text = _decoded(texts)
+        return (text if pa.types.is_string(kind) else text.cast(kind, memory_pool=columns_pool())), 0
 
     return convert
+
+
+def _decoded(texts: Texts) -> Any:
+    """Return ``texts`` as text, which is checked to be UTF-8."""
+    import pyarrow as pa
+
+    return texts.cast(pa.string(), memory_pool=columns_pool())
 
 
 def _dates(texts: Texts) -> tuple[Any, int]:
@@ -260,9 +268,9 @@ def _calendar(texts: Texts, kind: pa.DataType, first: Any) -> tuple[Any, int]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = texts.cast(pa.string())
+    text = _decoded(texts)
     try:
-        found = text.cast(kind)
+        found = text.cast(kind, memory_pool=columns_pool())
         if not pc.any(pc.less(found.view(first.type), first)).as_py():
             return found, 0
     except pa.ArrowInvalid:
@@ -295,7 +303,7 @@ def _durations(texts: Texts) -> tuple[Any, int]:
     import pyarrow.compute as pc
 
     pattern = r"^(?P<sign>-?)(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d)(?:\.(?P<f>\d{1,6}))?$"
-    text = texts.cast(pa.string())
+    text = _decoded(texts)
     parts: Any = pc.extract_regex(text, pattern)
     if parts.null_count != text.null_count:
         raise ValueError("not a TIME")

@@ -24,23 +24,29 @@ def connectors() -> Mapping[str, Connector]:
     >>> connectors()["duckdb"].label
     'DuckDB'
     """
-    return MappingProxyType({name: part() for name, part in _plugins.classes().items()})
+    made = {name: _made(name) for name in _plugins.classes()}
+    return MappingProxyType({name: part for name, part in made.items() if part is not None})
 
 
 def connector(type: str) -> Connector:
-    """Return one connector.
+    """Return one connector; the modules of the others are not imported.
 
     Raises
     ------
     ConfigError
         There is none of this type, or it cannot be imported.
     """
-    known = connectors()
-    if type in known:
-        return known[type]
+    if (made := _made(type)) is not None:
+        return made
     if reason := broken().get(type):
         raise ConfigError(f"The connector {type!r} is installed and broken.", hint=reason)
-    raise ConfigError(f"There is no connector {type!r}.", hint=nearest(type, known, noun="connectors"))
+    raise ConfigError(f"There is no connector {type!r}.", hint=nearest(type, connectors(), noun="connectors"))
+
+
+@cache
+def _made(type: str) -> Connector | None:
+    part = _plugins.get(type)
+    return None if part is None else part()
 
 
 def broken() -> dict[str, str]:

@@ -26,6 +26,11 @@ _SECRET_TEXT = re.compile(
     re.IGNORECASE,
 )
 _READS = word_set("SELECT WITH FROM VALUES TABLE PIVOT UNPIVOT SUMMARIZE DESCRIBE DESC SHOW EXPLAIN")
+_SECRET_NAME = re.compile(
+    r"(?:IF NOT EXISTS ?)?(?:(?!IN\b)\S+ ?)?(?:IN \S+)?"
+    r"|(?:IF NOT EXISTS )?FOR \S+ SERVER \S+(?: OPTIONS)?"
+)
+"""What may stand between ``SECRET``, or ``USER MAPPING``, and its options."""
 _LITERALS = frozenset({"value", "dollar", "name"})
 
 
@@ -96,11 +101,20 @@ def _has_value(tokens: list[Token], index: int) -> bool:
     return False
 
 
+def _options_at(tokens: list[Token], words: list[str]) -> int | None:
+    """Return where the options of a SECRET begin; all that follows its keyword where that is not certain."""
+    after = next(at for at, word in enumerate(words, 1) if word in ("SECRET", "MAPPING"))
+    at = next((place for place, token in enumerate(tokens) if token.text == "("), None)
+    if at is None or not _SECRET_NAME.fullmatch(" ".join(token.text.upper() for token in tokens[after:at])):
+        at = after
+    return tokens[at].start if at < len(tokens) else None
+
+
 def _tail(tokens: list[Token]) -> int | None:
     """Return where a statement must be cut because its secret may be a bare word."""
     words = [token.upper for token in tokens]
     if _is_secret_object(words):
-        return next((token.start for token in tokens if token.text == "("), None)
+        return _options_at(tokens, words)
     if words[:1] == ["SET"]:
         at = next((i for i, t in enumerate(tokens) if t.text in ("=", ":=") or t.upper == "TO"), None)
         if at is not None and at + 1 < len(tokens) and any(_SECRET_WORD.search(word) for word in words[:at]):

@@ -55,6 +55,7 @@ class MariaDB(Server):
                 "mariadb-install-db",
                 "--no-defaults",
                 f"--datadir={data}",
+                f"--tmpdir={self.folder}",  # in a shared one, another server that starts removes its tables
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ]
@@ -87,6 +88,31 @@ class MariaDB(Server):
         with connection, connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return tuple(cursor.fetchall())
+
+    def make_many(self, schema: str, count: int, columns: str) -> None:
+        """Make the schema with ``count`` tables ``table_0``, ``table_1``, … of no row.
+
+        They are copies of the files of the first one: MariaDB syncs each CREATE TABLE to the disk.
+        """
+        self.drop_many(schema)
+        self.admin(f"CREATE SCHEMA {schema}")
+        self.admin(f"CREATE TABLE {schema}.table_0 ({columns}) ENGINE=MyISAM")
+        self.admin("FLUSH TABLES")
+        files = list((self.folder / "data" / schema).glob("table_0.*"))
+        assert len(files) == 3
+        for path in files:
+            content = path.read_bytes()
+            for number in range(1, count):
+                copy = path.with_stem(f"table_{number}")
+                copy.write_bytes(content)
+                self.own(copy)
+
+    def drop_many(self, schema: str) -> None:
+        """Drop what `make_many` made, files first: DROP SCHEMA syncs for each table."""
+        for path in (self.folder / "data" / schema).glob("table_*"):
+            path.unlink()
+        self.admin("FLUSH TABLES")
+        self.admin(f"DROP SCHEMA IF EXISTS {schema}")
 
     def connect(self) -> pymysql.Connection[Any]:
         """Return the bare driver's connection as ``ann``, over verified TLS."""

@@ -126,19 +126,24 @@ class Proxy:
         for link in self._links:
             link.fault, link.passed, link.silent = fault, 0, False
         old.changed.set()
-        if fault.mode == "refuse" and self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        if fault.mode == "refuse":
+            await self._stop_listening()
         await self._listen()
 
     async def _reset(self) -> None:
         for link in list(self._links):
             link.reset()
 
+    async def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            for sock in listener.sockets:
+                self._loop.remove_reader(sock.fileno())
+            await _settle()  # asyncio loses, still open, what was accepted last where its listener is closed
+            listener.close()
+
     async def _close(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-        await _settle()  # what was accepted last has no task yet
+        await self._stop_listening()
         await self._reset()
         tasks = [link.task for link in self._links]
         for task in tasks:

@@ -176,6 +176,14 @@ def test_refuse_closes_the_door_and_opens_it_again(proxy: Proxy, client: socket.
         assert say(new, b"hello") == b"hello"
 
 
+def test_who_comes_as_the_door_closes_is_let_in(proxy: Proxy) -> None:
+    proxy._loop.call_soon_threadsafe(time.sleep, 0.3)  # both happen in one turn of the loop
+    with connect(proxy) as sock:
+        proxy.set("refuse")
+        assert say(sock, b"hello") == b"hello"
+        assert proxy.connections == 1
+
+
 def test_reset_breaks_what_there_is(proxy: Proxy, client: socket.socket) -> None:
     proxy.reset()
     with pytest.raises(ConnectionResetError):
@@ -197,5 +205,5 @@ def test_stop_ends_the_thread_and_what_is_held(proxy: Proxy, client: socket.sock
 def test_a_server_that_is_down_is_a_reset() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    with Proxy(("127.0.0.1", port)) as proxy, connect(proxy) as sock, pytest.raises(ConnectionResetError):
-        sock.recv(1)
+    with Proxy(("127.0.0.1", port)) as proxy, pytest.raises(ConnectionResetError), connect(proxy) as sock:
+        sock.recv(1)  # or it comes while the client connects

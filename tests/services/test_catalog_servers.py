@@ -276,11 +276,11 @@ def test_a_statement_is_planned_with_sizes_that_are_known_and_asks_for_none(live
 
 def many(live: Live, count: int) -> None:
     """Make ``count`` tables of 10 columns, in a schema of their own that is the connection's."""
-    drop_many(live)
-    elsewhere(live.server, "CREATE SCHEMA many")
-    if live.type == "mysql":
-        copies(live, count)
+    if isinstance(live.server, MariaDB):
+        live.server.make_many("many", count, COLUMNS)
     else:
+        drop_many(live)
+        elsewhere(live.server, "CREATE SCHEMA many")
         for first in range(0, count, 500):  # each holds a lock until its block is over
             last = min(first + 500, count)
             elsewhere(live.server, MANY.format(first=first, last=last, columns=COLUMNS))
@@ -288,26 +288,11 @@ def many(live: Live, count: int) -> None:
     live.connect("many", **({"database": "many"} if live.type == "mysql" else {}))
 
 
-def copies(live: Live, count: int) -> None:
-    """Make tables by copying the files of one: MariaDB syncs each CREATE TABLE to the disk."""
-    elsewhere(live.server, f"CREATE TABLE many.table_0 ({COLUMNS}) ENGINE=MyISAM")
-    elsewhere(live.server, "FLUSH TABLES")
-    files = [path for path in (live.server.folder / "data" / "many").iterdir() if path.stem == "table_0"]
-    assert len(files) == 3
-    for path in files:
-        content = path.read_bytes()
-        for number in range(1, count):
-            copy = path.with_stem(f"table_{number}")
-            copy.write_bytes(content)
-            live.server.own(copy)
-
-
 def drop_many(live: Live) -> None:
-    if live.type == "mysql":
-        for path in (live.server.folder / "data").glob("many/table_*"):
-            path.unlink()
-        elsewhere(live.server, "FLUSH TABLES")
-    drop(live.server, "many")
+    if isinstance(live.server, MariaDB):
+        live.server.drop_many("many")
+    else:
+        drop(live.server, "many")
 
 
 def test_1_000_tables(live):

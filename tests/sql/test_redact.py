@@ -38,6 +38,15 @@ CARRIERS = [
     "SELECT http_get('https://x', '{{\"token\": \"{}\"}}')",
     "SELECT 1 -- password={}",
     "CREATE USER u IDENTIFIED BY 'a\\'{}'",
+    "CREATE SECRET s TYPE s3, SECRET {}",
+    "CREATE SECRET s TYPE s3 SECRET {} (SCOPE 's3://b')",
+    "CREATE SECRET IF NOT EXISTS s IN {} TYPE s3 (SCOPE 's3://b')",
+    "CREATE PERSISTENT SECRET {}; SELECT 1",
+    "CREATE SECRET s, {}",
+    "CREATE SECRET (SECRET {}",
+    "ALTER SECRET s SET SECRET = {}",
+    "CREATE USER MAPPING FOR u SERVER s OPTIONS user u, password {}",
+    "CREATE USER MAPPING FOR u SERVER s password {} OPTIONS (user 'u')",
 ]
 INNOCENT = [
     "SELECT 'hunter2'",
@@ -74,6 +83,11 @@ def test_the_rest_of_the_statement_stays() -> None:
         == "CREATE ROLE r PASSWORD '***' VALID UNTIL '***'"
     )
     assert redact("CREATE SECRET s (TYPE s3, SECRET x)") == "CREATE SECRET s '***'"
+    assert (
+        redact("CREATE OR REPLACE TEMP SECRET IF NOT EXISTS s IN disk (SECRET x)")
+        == "CREATE OR REPLACE TEMP SECRET IF NOT EXISTS s IN disk '***'"
+    )
+    assert redact("CREATE SECRET s SECRET x") == "CREATE SECRET '***'"
     assert redact("SET s3_secret_access_key = abc;") == "SET s3_secret_access_key = '***'"
 
 
