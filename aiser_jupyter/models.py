@@ -51,11 +51,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionConfig:
-    """How to reach one database: a connector type and that connector's own, allow-listed fields."""
+    """How to reach one database: a connector type and that connector's own, allow-listed fields.
+
+    ``sandbox`` is the id of the sandbox that DuckDB runs in for whoever opens it; "" is this process.
+    """
 
     type: str
     name: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    sandbox: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("pytest_jupyter.jupyter_server", "tests.servers.fixtures")
+pytest_plugins = (
+    "pytest_jupyter.jupyter_server",
+    "tests.servers.fixtures",
+    "tests.endpoints.bigquery",
+    "tests.endpoints.databricks",
+    "tests.endpoints.redshift",
+    "tests.endpoints.snowflake",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from threading import Lock
 
 from ..connectors import files
+from ..connectors.folder import expand
 from ..errors import AiserError
 from ..frames import frame_statistics
-from ..models import LOCAL, Scope, Statistics, TableRef
+from ..models import LOCAL, ConnectionConfig, Scope, Statistics, TableRef
 
 __all__ = ["StatisticsCache"]
 
@@ -40,21 +41,22 @@ class StatisticsCache:
             if frame is not None:
                 found[str(table)] = frame_statistics(frame)
             elif table.is_file:
-                statistics = self._file(table.name)
+                statistics = self._file(table.name, scope.connection.config)
                 if statistics is not None:
                     found[str(table)] = statistics
         return found
 
-    def _file(self, name: str) -> Statistics | None:
+    def _file(self, name: str, config: ConnectionConfig) -> Statistics | None:
         try:
-            paths = files.expand(name, Path.cwd())
+            paths = expand(config, name)
             stamps = files.stamps(paths)
         except AiserError:
             return None  # the engine will say what is wrong with the name, with a hint
-        return self._remember(stamps, lambda: self._measure(paths))
+        return self._remember(stamps, lambda: self._measure(paths, opened=not config.sandbox))
 
-    def _measure(self, paths: list[Path]) -> Statistics:
-        if len(paths) > MOST_FOOTERS:
+    def _measure(self, paths: list[Path], *, opened: bool) -> Statistics:
+        """Add up footers, or only sizes: where DuckDB has a sandbox no file is opened outside of it."""
+        if len(paths) > MOST_FOOTERS or not opened:
             return Statistics(None, sum(path.stat().st_size for path in paths), "file size")
         return files.file_statistics(paths)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import AiserError, UnknownTable, nearest
 from ..models import Availability, Column, ConnectionConfig, Statistics, Table, TableRef
@@ -19,6 +19,11 @@ from .duckdb_errors import translate
 from .duckdb_instance import give_back, memory_cursor, open_file
 from .duckdb_session import DuckDBSession
 from .files import nearest_file, quoted
+
+if TYPE_CHECKING:
+    from .sandbox_session import SandboxSession
+
+    AnySession: TypeAlias = DuckDBSession | SandboxSession
 
 __all__ = ["DuckDBConnector"]
 
@@ -79,12 +84,18 @@ class DuckDBConnector(Connector):
         if database and not Path(database).exists():
             self.open(config).close()
 
-    def open(self, config: ConnectionConfig, *, read_only: bool = False) -> DuckDBSession:
-        """Open a session; ``read_only`` applies to a file, the in-memory database is always writable."""
+    def open(self, config: ConnectionConfig, *, read_only: bool = False) -> AnySession:
+        """Open a session, here or in the sandbox that ``config`` names; ``read_only`` applies to a file, the
+        in-memory database is always writable."""
         database = config.values.get("database")
-        if not database:
+        path = Path(database).expanduser().absolute() if database else None
+        if config.sandbox:
+            from .sandbox import find
+
+            return find(config.sandbox).open(str(path) if path else None, read_only=read_only)
+        if path is None:
             return DuckDBSession(memory_cursor(), give_back)
-        return DuckDBSession(open_file(Path(database).expanduser().absolute(), read_only=read_only))
+        return DuckDBSession(open_file(path, read_only=read_only))
 
     def tables(self, session: Session, schema: str | None = None) -> list[Table]:
         return [
@@ -125,7 +136,7 @@ class DuckDBConnector(Connector):
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         return translate(exc, sql, tuple, nearest_file)
 
-    def _file_columns(self, session: DuckDBSession, name: str) -> Table:
+    def _file_columns(self, session: AnySession, name: str) -> Table:
         session.register_file(name)
         rows = session.rows(f"DESCRIBE SELECT * FROM {quoted(name)}")  # noqa: S608 - quoted
         columns = tuple(Column(column, type_) for column, type_, *_ in rows)
@@ -140,8 +151,8 @@ def _version() -> str:
     return version("duckdb")
 
 
-def _of(session: Session) -> DuckDBSession:
-    return cast(DuckDBSession, session)
+def _of(session: Session) -> AnySession:
+    return cast("AnySession", session)
 
 
 def _size(rows: Any) -> Statistics:

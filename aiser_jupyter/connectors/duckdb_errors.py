@@ -18,6 +18,7 @@ from ..errors import (
     DataError,
     DiskFull,
     EngineUnavailable,
+    NotPermitted,
     OutOfMemory,
     QueryCancelled,
     QueryFailed,
@@ -33,6 +34,8 @@ from ..errors import (
 __all__ = ["split", "translate"]
 
 Names = Callable[[], Iterable[str]]
+_REFUSED = ("configuration has been locked", "Persistent secrets are disabled")
+_CONFINED = "On a server DuckDB reads files below the server's folder only, and keeps its settings."
 _SKIP = "ignore_errors=true skips such rows, and store_rejects=true lists them."
 
 
@@ -57,8 +60,10 @@ def translate(exc: BaseException, sql: str, tables: Names, files: Callable[[str]
         return _binder(text)
     if kind == "INTERRUPT":
         return QueryCancelled("The query was cancelled.")
-    if kind == "Out of Memory":
-        return _memory(text)
+    if kind == "Out of Memory" or isinstance(exc, MemoryError) or "bad_alloc" in text:
+        return _memory(text or "an allocation failed")
+    if kind == "Permission" or any(words in text for words in _REFUSED):
+        return NotPermitted(_brief(text), hint=_CONFINED)
     if error := _file(text, files):
         return error
     if kind in ("Conversion", "Out of Range"):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["BATCH_ROWS", "DuckDBSession"]
+__all__ = ["BATCH_ROWS", "DuckDBSession", "bound"]
 
 BATCH_ROWS = 65_536
 _WATCH_SECONDS = 0.1
@@ -43,6 +43,11 @@ class DuckDBSession(Session):
         Closed with the session.
     give_back : callable, optional
         Takes the connection instead, where the session has left nothing behind on it.
+
+    Attributes
+    ----------
+    wrote : bool
+        Whether a statement ran that may have left something in the database.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class DuckDBSession(Session):
         self._clean = True
         self._defined: frozenset[str] | None = None
         self._kept: set[str] = set()
+        self.wrote = False
 
     def execute(self, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
         import pyarrow as pa
@@ -72,7 +78,7 @@ class DuckDBSession(Session):
         try:
             with self.translated(sql, run):
                 self._require_one(sql)
-                relation = self._connection.sql(sql, params=_bound(parameters))
+                relation = self._connection.sql(sql, params=bound(parameters))
                 if relation is None or self._is_empty_answer(sql, relation):
                     self._finish()
                     return pa.RecordBatchReader.from_batches(pa.schema([]), [])
@@ -154,6 +160,10 @@ class DuckDBSession(Session):
                 self._connection.execute(f'CREATE TEMP TABLE "{quoted}" AS FROM aiser_rows')
                 self._kept.add(name)
             self._connection.unregister("aiser_rows")
+
+    def expand(self, name: str) -> list[Path]:
+        """Return the files that a name in FROM stands for; raises as `files.expand`."""
+        return files.expand(name, Path.cwd())
 
     def register_file(self, name: str) -> list[Notice]:
         """Let ``FROM 'name'`` mean a workbook or a folder, which DuckDB does not read by itself.
@@ -248,6 +258,8 @@ class DuckDBSession(Session):
                 f"There are {len(statements)} statements; one runs at a time.",
                 hint="Give each its own cell.",
             )
+        reads = statements[0].type.name in ("SELECT", "EXPLAIN")
+        self.wrote = self.wrote or not reads
         if statements[0].type.name != "SELECT" or "setseed" in sql.casefold():
             self._give_back = None
 
@@ -328,7 +340,7 @@ class _Watcher:
 _watcher = _Watcher()
 
 
-def _bound(parameters: Parameters) -> Any:
+def bound(parameters: Parameters) -> Any:
     """Return ``parameters`` in types that DuckDB binds without a change."""
     if not parameters:
         return None

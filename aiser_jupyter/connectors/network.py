@@ -367,8 +367,9 @@ def _installed(module: str) -> bool:
 
 def _bare(exc: BaseException | None) -> BaseException | None:
     """Take the frames from a login's failure and from what led to it: they hold the password."""
-    found = exc
-    while found is not None:
+    found, seen = exc, set[BaseException]()
+    while found is not None and found not in seen:  # an error may be its own cause
+        seen.add(found)
         found.__traceback__ = None
         found = found.__cause__ or found.__context__
     return exc

@@ -248,7 +248,8 @@ def _key(config: ConnectionConfig, read_only: bool) -> str:
             digest.update(f"{name}\0{len(value.reveal())}\0{value.reveal()}".encode())
         else:
             plain[name] = value
-    return json.dumps([config.type, config.name, plain, digest.hexdigest(), read_only], sort_keys=True)
+    whose = config.sandbox  # a server's persons share no session, whatever else they have in common
+    return json.dumps([config.type, config.name, whose, plain, digest.hexdigest(), read_only], sort_keys=True)
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()

@@ -17,7 +17,7 @@ from ..connectors.base import Parameters, Session
 from ..connectors.duckdb import DuckDBConnector
 from ..connectors.duckdb_frames import unread_index
 from ..connectors.duckdb_instance import configure
-from ..connectors.duckdb_session import DuckDBSession
+from ..connectors.folder import folder_of
 from ..errors import DataError, QuerySyntaxError, UnknownTable, UsageError
 from ..models import (
     LOCAL,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..config import Settings
+    from ..connectors.duckdb import AnySession
     from ..run import Run
     from ..sql import Statement
 
@@ -118,7 +119,7 @@ class DuckDBEngine(Engine):
                 before: tuple[files.Stamp, ...] = ()
                 if scope.connection.id == LOCAL or fetched is None:
                     taken = _register_frames(session, statement, scope, run)
-                    before = _register_files(session, statement, taken, run)
+                    before = _register_files(session, statement, scope, taken, run)
             session.offer(scope.frames)
             if statement.kind is StatementKind.SESSION or _TEMPORARY.match(statement.text):
                 run.emit(Notice("session", _SESSION_ENDS))
@@ -173,10 +174,11 @@ class _UnchangedFiles(Session):
 
 def _home(scope: Scope) -> ConnectionConfig:
     """Return where a statement is computed: tables of another database are fetched into ``local``."""
-    return ConnectionConfig("duckdb", LOCAL) if scope.remotes else scope.connection.config
+    config = scope.connection.config
+    return ConnectionConfig("duckdb", LOCAL, sandbox=config.sandbox) if scope.remotes else config
 
 
-def _collates(session: DuckDBSession) -> bool:
+def _collates(session: AnySession) -> bool:
     return bool(session.rows("SELECT current_setting('default_collation')")[0][0])
 
 
@@ -197,7 +199,7 @@ def _total(known: Mapping[str, Statistics], what: str) -> int | None:
     return sum(values) if values and None not in values else None
 
 
-def _register_frames(session: DuckDBSession, statement: Statement, scope: Scope, run: Run) -> set[str]:
+def _register_frames(session: AnySession, statement: Statement, scope: Scope, run: Run) -> set[str]:
     """Register the frames that the statement may mean; return the names they go by, folded."""
     named = {table.name.casefold() for table in statement.tables if table.schema is None}
     taken: set[str] = set()
@@ -237,7 +239,7 @@ def _mentioned(statement: Statement, frames: Mapping[str, object]) -> list[str]:
 
 
 def _register_files(
-    session: DuckDBSession, statement: Statement, taken: set[str], run: Run
+    session: AnySession, statement: Statement, scope: Scope, taken: set[str], run: Run
 ) -> tuple[files.Stamp, ...]:
     """Register what DuckDB does not read by itself; return the stamps of all files the statement reads."""
     paths: list[Path] = []
@@ -245,9 +247,10 @@ def _register_files(
         if name.casefold() in taken or session.defines(name):
             continue
         try:
-            paths += files.expand(name, Path.cwd())
+            paths += session.expand(name)
         except UnknownTable:
-            ours = files.format_of(name) == "workbook" or Path(name).expanduser().is_dir()
+            folder = folder_of(scope.connection.config) / Path(name).expanduser()
+            ours = files.format_of(name) == "workbook" or folder.is_dir()
             if statement.kind is StatementKind.READ and ours:
                 raise
             continue  # DuckDB says so itself; and a write may be about to make it

@@ -22,7 +22,7 @@ from .transfer import Part, Source, Transfers
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..connectors.duckdb_session import DuckDBSession
+    from ..connectors.duckdb import AnySession
     from ..run import Run
 
 __all__ = ["JoinedSession"]
@@ -35,7 +35,7 @@ class JoinedSession(Session):
 
     Parameters
     ----------
-    session : DuckDBSession
+    session : AnySession
         With everything of ``local`` registered. It is closed with this one.
     plan : Plan
     cap : int, optional
@@ -43,7 +43,7 @@ class JoinedSession(Session):
     run : Run
     """
 
-    def __init__(self, session: DuckDBSession, plan: Plan, cap: int | None, run: Run) -> None:
+    def __init__(self, session: AnySession, plan: Plan, cap: int | None, run: Run) -> None:
         self._session = session
         self._plan = plan
         self._run = run

@@ -9,12 +9,14 @@ Used on the event loop only, so there is no lock.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 
 from ..errors import QueueFull
 
-__all__ = ["Admission", "Turn"]
+__all__ = ["Admission", "Pace", "Turn"]
 
 
 class Admission:
@@ -117,3 +119,48 @@ class Turn:
 
     async def __aexit__(self, *exc: object) -> None:
         self.leave()
+
+
+class Pace:
+    """How often one person may try out a connection: one at a time, and so many a minute.
+
+    A test says whether something answers at an address: who may do it without end has a scanner of the
+    network that the server stands in.
+
+    Parameters
+    ----------
+    a_minute : int
+    """
+
+    def __init__(self, a_minute: int) -> None:
+        self._most = a_minute
+        self._begun: dict[Hashable, deque[float]] = {}
+        self._at_it: set[Hashable] = set()
+
+    @contextmanager
+    def step(self, user: Hashable) -> Iterator[None]:
+        """Hold it while a connection is tried.
+
+        Raises
+        ------
+        QueueFull
+            Another one of this person is being tried, or too many were in the last minute.
+        """
+        begun = self._begun.setdefault(user, deque())
+        now = time.monotonic()
+        while begun and now - begun[0] >= 60:
+            begun.popleft()
+        if user in self._at_it:
+            raise QueueFull("A connection of yours is being tested.", hint="Wait until that test has ended.")
+        if len(begun) >= self._most:
+            seconds = 60 - int(now - begun[0])
+            raise QueueFull(
+                f"{self._most} connections were tested in the last minute; no more are.",
+                hint=f"Try again in {seconds} s.",
+            )
+        begun.append(now)
+        self._at_it.add(user)
+        try:
+            yield
+        finally:
+            self._at_it.discard(user)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_server.extension.application import ExtensionApp
@@ -17,7 +18,7 @@ from tornado.ioloop import PeriodicCallback
 from traitlets import Float, Int
 
 from ..services import os_identity
-from .admission import Admission
+from .admission import Admission, Pace
 from .handlers import routes
 from .jobs import Jobs
 from .monitoring import Monitoring
@@ -57,6 +58,8 @@ class AiserExtension(ExtensionApp):
 
     def initialize_settings(self) -> None:
         self.executor = ThreadPoolExecutor(self.threads, thread_name_prefix="aiser-server")
+        # One thread, for text is made under Python's lock: more of them only keep the loop from it.
+        self.encoder = ThreadPoolExecutor(1, thread_name_prefix="aiser-encodes")
         self._services: dict[Identity, Services] = {}
         self._jobs: dict[Identity, Jobs] = {}
         self._watched: dict[Identity, float] = {}
@@ -90,6 +93,11 @@ class AiserExtension(ExtensionApp):
         return Admission(limits.workers, limits.queue, limits.user_running)
 
     @cached_property
+    def tests(self) -> Pace:
+        """How often somebody may try out a connection."""
+        return Pace(self.policy.limits.user_tests)
+
+    @cached_property
     def results(self) -> ResultStore:
         """The results that wait to be read."""
         from ..services.results import ResultStore
@@ -109,7 +117,9 @@ class AiserExtension(ExtensionApp):
         if (services := self._services.get(identity)) is None:
             from ..services import build
 
-            services = self._services[identity] = build(self.policy, identity=identity)
+            assert self.serverapp is not None
+            folder = Path(self.serverapp.root_dir)
+            services = self._services[identity] = build(self.policy, identity, folder=folder)
             self.monitoring.attach(services)
         return services
 
@@ -160,4 +170,5 @@ class AiserExtension(ExtensionApp):
         if self._jobs:
             self.results.close()
             self._waits.shutdown(wait=False, cancel_futures=True)
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        for pool in (self.executor, self.encoder):
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -10,6 +10,7 @@ import os
 import pwd
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._version import __version__
@@ -18,6 +19,7 @@ from .once import once
 
 if TYPE_CHECKING:
     from ..config import Settings
+    from ..connectors.sandbox import Sandbox
     from ..engines.base import Engine
     from ..execution.executor import Executor
     from ..store.database import Store, StoreState
@@ -59,6 +61,9 @@ class Services:
         Read from the configuration files by default.
     identity : Identity, optional
         The operating system's user by default.
+    folder : Path, optional
+        For a server: DuckDB runs in a process of its own, for this identity, and reads and writes files below
+        this folder only. By default it runs in this process, as its person may do anyway whatever it can.
 
     Attributes
     ----------
@@ -67,8 +72,11 @@ class Services:
         not raise and must not block.
     """
 
-    def __init__(self, settings: Settings | None = None, identity: Identity | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, identity: Identity | None = None, folder: Path | None = None
+    ) -> None:
         self._given = settings
+        self._folder = folder
         self.identity = identity or os_identity()
         self.on_end: list[Callable[[HistoryEntry, BaseException | None], None]] = []
 
@@ -96,6 +104,15 @@ class Services:
         from ..engines.registry import engines
 
         return engines(self.settings)
+
+    @once
+    def sandbox(self) -> Sandbox | None:
+        """Where DuckDB runs; None is this process."""
+        if self._folder is None:
+            return None
+        from ..connectors.sandbox import Sandbox
+
+        return Sandbox(self.settings.duckdb, self._folder)
 
     @once
     def connections(self) -> ConnectionService:
@@ -147,12 +164,14 @@ class Services:
         executor: Executor | None = once.taken(self, "executor")
         if executor is not None:
             executor.close(wait=True)  # a worker inside a driver at exit can abort the process
-        for name in ("queries", "store"):
+        for name in ("sandbox", "queries", "store"):
             part = once.taken(self, name)
             if part is not None:
                 part.close()
 
 
-def build(settings: Settings | None = None, identity: Identity | None = None) -> Services:
-    """Wire the layers for one identity."""
-    return Services(settings, identity)
+def build(
+    settings: Settings | None = None, identity: Identity | None = None, *, folder: Path | None = None
+) -> Services:
+    """Wire the layers for one identity; a server names the ``folder`` that its DuckDB is confined to."""
+    return Services(settings, identity, folder)

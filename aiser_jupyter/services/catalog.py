@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import AiserError, DeadlineExceeded, UnknownTable, UsageError, nearest
@@ -82,13 +81,14 @@ class CatalogService:
         if found.id != LOCAL or schema is not None:
             return listed
         from ..connectors.files import list_files
+        from ..connectors.folder import folder_of
         from ..frames import frame_statistics
 
         named = [
             Table(name, kind="frame", statistics=frame_statistics(frame))
             for name, frame in sorted(frames.items())
         ]
-        return [*named, *listed, *list_files(Path.cwd())]
+        return [*named, *listed, *list_files(folder_of(found.config))]
 
     def columns(
         self, connection: str, name: str, frames: Mapping[str, object], refresh: bool = False

@@ -10,10 +10,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..connectors import files
+from ..connectors.folder import expand
 from ..errors import AiserError
 from ..models import LOCAL, Identity, Notice, Query, Route, Scope, StatementKind, Timings
 from ..result import QueryResult
@@ -97,7 +97,7 @@ class Reuse:
             if not table.is_file:
                 return None
             try:
-                found.extend(files.stamps(files.expand(table.name, Path.cwd())))
+                found.extend(files.stamps(expand(scope.connection.config, table.name)))
             except (AiserError, OSError):
                 return None  # not there: the engine says so, with a hint
         return tuple(found)

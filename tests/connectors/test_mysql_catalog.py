@@ -124,22 +124,17 @@ def test_rights_are_counted_and_too_many_named(shop: MariaDB, session: Any) -> N
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_ten_thousand_tables_are_listed_within_a_second(shop: MariaDB) -> None:
-    shop.admin("SET GLOBAL innodb_file_per_table = OFF")  # a file for each takes minutes
-    shop.admin("CREATE OR REPLACE DATABASE many")
-    shop.admin("GRANT ALL ON many.* TO fay@'%'")
+    shop.make_many("crowd", 10_000, "x INT")
+    shop.admin("GRANT ALL ON crowd.* TO fay@'%'")
     try:
-        with session_of(shop, username="fay", password="secret", database="many") as opened:
-            for number in range(10_000):
-                opened.ask(f"CREATE TABLE t{number} (x INT)")
+        with session_of(shop, username="fay", password="secret", database="crowd") as opened:
             seconds = []
             for _ in range(3):
                 started = time.monotonic()
                 assert len(KIND.tables(opened)) == 10_000
                 seconds.append(time.monotonic() - started)
-            assert KIND.statistics(opened, TableRef("t7")).bytes
+            assert KIND.statistics(opened, TableRef("table_7")).bytes
         assert min(seconds) <= 1.0, seconds
     finally:
-        shop.admin("DROP DATABASE many")
-        shop.admin("SET GLOBAL innodb_file_per_table = ON")
+        shop.drop_many("crowd")

@@ -13,7 +13,7 @@ import pymysql
 import pytest
 from pymysql.constants import CLIENT
 
-from aiser_jupyter.connectors.mysql_rows import CHUNK, ResultRows, Wire
+from aiser_jupyter.connectors.mysql_rows import CHUNK, ROWS, ResultRows, Wire
 from aiser_jupyter.connectors.mysql_types import Column, Zone, column_of
 from aiser_jupyter.errors import DataError
 from tests.servers.rogue_mysql import definition, eof, error, packet, row, table
@@ -145,6 +145,13 @@ def test_rows_of_sixteen_megabytes_are_put_together(line: Callable[..., Line], s
     assert [len(text) for text in texts] == [6, size, 7, size, 5]
     assert [texts[0], texts[2], texts[4]] == ["before", "between", "after"]
     assert texts[1].encode() == texts[3].encode() == long[:size]
+
+
+def test_a_batch_has_so_many_rows_at_most(line: Callable[..., Line]) -> None:
+    values = [[b"%d" % number] for number in range(2 * ROWS + 5)]
+    found = read(line, table(["a"], values))
+    assert [len(chunk) for chunk in found.column(0).chunks] == [ROWS, ROWS, 5]
+    assert found.column(0).to_pylist() == [str(number) for number in range(2 * ROWS + 5)]
 
 
 def test_many_rows_keep_their_order(line: Callable[..., Line]) -> None:

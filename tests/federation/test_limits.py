@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from aiser_jupyter.engines import transfer
 from aiser_jupyter.errors import (
     AiserError,
+    DataError,
     DeadlineExceeded,
     QueryCancelled,
     ResultTooLarge,
@@ -51,6 +53,34 @@ def test_a_table_of_unknown_size_is_stopped_at_the_cap(shop: Federation) -> None
         shop.run(text)
     assert caught.value.rows > 0
     assert shop.rows("SELECT count(*) FROM warehouse.sales.orders WHERE id = 3") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("type", "value", "found"),
+    [
+        ("numeric(76,50)", "0.5", Decimal("0.5")),
+        ("numeric(76,50)", "0." + "3" * 50, None),
+        ("numeric(76,50)", "12.5", None),
+        ("numeric(60,2)", "12.50", Decimal("12.5")),
+        ("numeric(60,2)", "9" * 50, None),
+        ("numeric(50,-3)", "12000", Decimal(12000)),
+        ("numeric(5,-3)", "12000", Decimal(12000)),
+    ],
+)
+def test_a_number_that_duckdb_has_not_is_an_error_of_the_data(
+    servers: Federation, type: str, value: str, found: Decimal | None
+) -> None:
+    servers.rows(f"CREATE OR REPLACE VIEW fed.wide AS SELECT 1 AS id, {value}::{type} AS n", "crm")
+    text = "SELECT w.n FROM crm.fed.wide w JOIN warehouse.fed_orders o ON o.id = w.id"
+    try:
+        if found is not None:
+            assert servers.rows(text) == [(found,)]
+        else:
+            with pytest.raises(DataError, match="column 'n' holds a number of more than 38 digits") as caught:
+                servers.run(text)
+            assert "Leave the column out" in caught.value.hint
+    finally:
+        servers.rows("DROP VIEW fed.wide", "crm")
 
 
 @pytest.fixture

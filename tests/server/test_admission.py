@@ -8,7 +8,7 @@ import time
 import pytest
 
 from aiser_jupyter.errors import QueueFull
-from aiser_jupyter.server.admission import Admission
+from aiser_jupyter.server.admission import Admission, Pace
 
 EXECUTE = "/data/query/execute"
 ENDLESS = "SELECT count(*) FROM range(10000000000) a, range(10000000) b WHERE a.range * b.range = 7"
@@ -122,3 +122,25 @@ class TestServer:
         schema = await api("GET", "/data/enterprise/connections/local/schema", timeout=20.0)
         assert schema.status == 200
         await api("POST", f"/data/query/{ids[2]}/cancel", {})
+
+
+def test_one_person_tries_one_connection_at_a_time_and_so_many_a_minute(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    pace = Pace(2)
+    with pace.step("ann"):
+        with pytest.raises(QueueFull, match="being tested"), pace.step("ann"):
+            pass
+        with pace.step("bob"):
+            pass
+    with pytest.raises(ZeroDivisionError), pace.step("ann"):
+        raise ZeroDivisionError
+    now += 20
+    with pytest.raises(QueueFull, match="2 connections were tested") as caught, pace.step("ann"):
+        pass
+    assert caught.value.hint == "Try again in 40 s."
+    with pace.step("bob"):
+        pass
+    now += 40
+    with pace.step("ann"):
+        pass

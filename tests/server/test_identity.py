@@ -36,6 +36,20 @@ def test_a_configured_provider_names_the_person():
     assert identity_of(HeaderIdentity(), User("ann")) == Identity("ann", "configured")
 
 
+def test_whom_a_hub_started_the_server_for_is_its_account_and_a_guest_is_not(monkeypatch):
+    class HubIdentity(IdentityProvider):
+        def get_user(self, handler):
+            raise NotImplementedError
+
+        get_user.__module__ = "jupyterhub.singleuser.extension"
+
+    monkeypatch.setenv("JUPYTERHUB_USER", "ann")
+    assert identity_of(HubIdentity(), User("ann")) == os_identity()
+    assert identity_of(HubIdentity(), User("bob")) == Identity("bob", "hub")
+    monkeypatch.delenv("JUPYTERHUB_USER")
+    assert identity_of(HubIdentity(), User("ann")) == Identity("ann", "hub")
+
+
 async def test_one_token_is_one_person_on_every_request(jp_fetch, jp_serverapp, remember):
     remember("SELECT 1")
     for _ in range(3):
@@ -56,3 +70,22 @@ class TestConfiguredProvider:
         app = next(iter(jp_serverapp.extension_manager.extension_apps["aiser_jupyter"]))
         assert list(app._services) == [Identity("ann", "configured"), Identity("bob", "configured")]
         assert {s.identity.name for s in app._services.values()} == {"ann", "bob"}
+
+    async def test_a_person_among_several_does_not_test_without_end(self, api, extension, tmp_path):
+        extension.policy.limits.user_tests = 3
+        wanted = {"type": "duckdb", "database": str(tmp_path / "no" / "where.duckdb")}
+        test = "/data/enterprise/connections/test"
+        xsrf = {"Cookie": f"_xsrf={'ab' * 16}", "X-XSRFToken": "ab" * 16}
+
+        async def tried(name):
+            return (await api("POST", test, wanted, headers={"X-User": name, **xsrf})).status
+
+        assert [await tried("ann") for _ in range(4)] == [200, 200, 200, 429]
+        assert await tried("bob") == 200
+        made = await api(
+            "POST",
+            "/data/enterprise/connections",
+            {"name": "shop", **wanted},
+            headers={"X-User": "ann", **xsrf},
+        )
+        assert made.status == 429

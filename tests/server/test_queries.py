@@ -98,8 +98,8 @@ async def test_an_empty_result_has_its_columns(api):
         assert reader.read_all().schema.names == ["a", "b"]
 
 
-async def test_without_optimization_the_default_engine_computes_it_again(api, tmp_path):
-    path = tmp_path / "numbers.csv"
+async def test_without_optimization_the_default_engine_computes_it_again(api, jp_root_dir):
+    path = jp_root_dir / "numbers.csv"
     path.write_text("n\n1\n2\n")
     query = {"query": f"SELECT sum(n) AS s FROM '{path}'"}
     seen = [(await api("POST", EXECUTE, query)).json["cached"] for _ in range(2)]

@@ -17,6 +17,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ... import wire
 from ...errors import AiserError, NotFound
+from ...services import os_identity
 from ..identity import identity_of
 
 if TYPE_CHECKING:
@@ -127,6 +128,13 @@ class AiserHandler(ExtensionHandlerMixin, APIHandler):
         async with self.app.questions.enter(self.identity):
             return await self.app.waiting(call, *args, **kwargs)
 
+    async def trying(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """`asking` of a connection that is tried out: where several share the server, at their pace."""
+        if self.identity == os_identity():
+            return await self.asking(call, *args, **kwargs)
+        with self.app.tests.step(self.identity):
+            return await self.asking(call, *args, **kwargs)
+
     # -- what is answered -----------------------------------------------------------------------------
 
     def answer(self, body: dict[str, Any], status: int | None = None) -> None:
@@ -139,8 +147,9 @@ class AiserHandler(ExtensionHandlerMixin, APIHandler):
     async def stream(self, chunks: Iterator[bytes], content_type: str = "application/json") -> None:
         """Finish with a body that is made in a thread and sent piece by piece, no faster than it is read."""
         self.set_header("Content-Type", content_type)
+        loop, encoder = asyncio.get_running_loop(), self.app.encoder
         with suppress(StreamClosedError):  # the client has left
-            while len(piece := await self.blocking(_piece, chunks)) >= PIECE:
+            while len(piece := await loop.run_in_executor(encoder, _piece, chunks)) >= PIECE:
                 self.write(piece)
                 await self.flush()
             self.finish(piece, set_content_type=content_type)

@@ -53,7 +53,7 @@ class ConnectionsHandler(AiserHandler):
     @authorized
     async def post(self) -> None:
         request = wire.connection_request(await self.body())
-        connection = await self.asking(_create, self.services, request)
+        connection = await self.trying(_create, self.services, request)
         self.app.monitoring.connection_changed("saved", connection)
         self.set_header("Location", f"{self.base_url}aiser/data/enterprise/connections/{connection.id}")
         self.answer({"success": True, "connection": wire.connection_json(connection)}, 201)
@@ -68,7 +68,7 @@ class ConnectionTestHandler(AiserHandler):
     @authorized_to("execute", RESOURCE)
     async def post(self) -> None:
         request = wire.connection_request(await self.body(), saved=False)
-        config, checks = await self.asking(_test, self.services, request)
+        config, checks = await self.trying(_test, self.services, request)
         label = self.services.connections.kind(config.type).label
         self.answer(wire.checks_json(config.type, label, config.values, checks))
 
@@ -89,7 +89,7 @@ class ConnectionHandler(AiserHandler):
     async def patch(self, id: str) -> None:
         name, values = wire.change_request(await self.body())
         known = await self.blocking(self.services.connections.with_id, id)
-        changed = await self.asking(self.services.connections.change, known.name, values, new_name=name)
+        changed = await self.trying(self.services.connections.change, known.name, values, new_name=name)
         self.app.monitoring.connection_changed("changed", changed)
         self.answer({"success": True, "connection": wire.connection_json(changed)})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
@@ -63,7 +64,7 @@ class QueryingHandler(AiserHandler):
         await asyncio.wait([job.task])
         self._awaited.remove(job)
         if job.error is not None:
-            raise job.error
+            raise copy(job.error)  # what is raised holds on to the request, and the job is kept for a while
         result, job.result = job.result, None
         if result is None:
             raise NotFound("The result was taken already.")
