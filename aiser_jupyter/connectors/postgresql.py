@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import time
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 from ..errors import AiserError, ConnectError, TLSFailed
 from ..models import ConnectionConfig, Statistics, Table, TableRef
@@ -21,7 +23,7 @@ from .fields import network_fields
 from .network import NetworkConnector, NetworkSession
 from .postgresql_errors import translate
 from .postgresql_session import PostgreSQLSession
-from .sockets import Cut, reach, resolve
+from .sockets import Address, Cut, reach, resolve
 from .tls import context_of, require_tls, wrap
 
 __all__ = ["PostgreSQLConnector"]
@@ -77,7 +79,7 @@ class PostgreSQLConnector(NetworkConnector):
         from pg8000.core import CoreConnection
 
         values = config.values
-        sock = _dial(config, end - time.monotonic())
+        sock = self.dial(config, end - time.monotonic())
         cut = Cut(sock)
         password = values.get("password")
         core: CoreConnection | None = None
@@ -106,9 +108,36 @@ class PostgreSQLConnector(NetworkConnector):
 
     def start_tls(self, config: ConnectionConfig, seconds: float) -> str:
         end = time.monotonic() + seconds
-        sock = _dial(config, seconds)
-        with sock, _encrypted(sock, config, end) as encrypted:
+        sock = self.dial(config, seconds)
+        with sock, self.encrypted(sock, config, end) as encrypted:
             return str(encrypted.version())
+
+    def dial(self, config: ConnectionConfig, seconds: float) -> socket.socket:
+        """Connect, where this is allowed. Raises `ConnectError`, `ConfigError`."""
+        values = config.values
+        host, end = str(values["host"]), time.monotonic() + seconds
+        addresses = resolve(host, int(values["port"]), seconds)
+        self.require_own_host(host, addresses)
+        require_tls(values, addresses)
+        return reach(addresses, host, max(0.05, end - time.monotonic()))
+
+    def require_own_host(self, host: str, addresses: Sequence[Address]) -> None:
+        """Refuse a host that this kind of database is never at. Raises `ConfigError`."""
+
+    def encrypted(self, sock: socket.socket, config: ConnectionConfig, end: float) -> ssl.SSLSocket:
+        """Offer TLS on ``sock``, and do the handshake until ``end``."""
+        context = context_of(config.values)
+        assert context is not None
+        sock.settimeout(max(0.05, end - time.monotonic()))
+        sock.sendall(_SSL_REQUEST)
+        answer = sock.recv(1)
+        if answer != b"S":
+            said = "offers no encryption" if answer == b"N" else "did not answer the offer of TLS"
+            raise TLSFailed(
+                f"The server {said}.",
+                hint=f"Its administrator can turn it on (ssl = on); or it is no {self.label} server.",
+            )
+        return wrap(sock, context, _server_name(config))
 
     def request_stop(self, config: ConnectionConfig, key: bytes, seconds: float) -> None:
         """Have the server stop what the session of ``key`` runs; no login is needed for it.
@@ -120,12 +149,12 @@ class PostgreSQLConnector(NetworkConnector):
         ConnectError
         """
         end = time.monotonic() + seconds
-        sock = _dial(config, seconds)
+        sock = self.dial(config, seconds)
         cut = Cut(sock)
         try:
             with cut.after(end - time.monotonic()):
                 if context_of(config.values) is not None:
-                    sock = _encrypted(sock, config, end)
+                    sock = self.encrypted(sock, config, end)
                 sock.sendall(_CANCEL + key)
                 sock.recv(1)  # nothing: the server closes the connection
         except OSError as exc:
@@ -207,27 +236,3 @@ def _startup(config: ConnectionConfig, read_only: bool) -> dict[str, str]:
 def _server_name(config: ConnectionConfig) -> str:
     """The name that the certificate must carry."""
     return str(config.values.get("ssl_server_name") or config.values["host"])
-
-
-def _dial(config: ConnectionConfig, seconds: float) -> socket.socket:
-    values = config.values
-    host, end = str(values["host"]), time.monotonic() + seconds
-    addresses = resolve(host, int(values["port"]), seconds)
-    require_tls(values, addresses)
-    return reach(addresses, host, max(0.05, end - time.monotonic()))
-
-
-def _encrypted(sock: socket.socket, config: ConnectionConfig, end: float) -> Any:
-    """Offer TLS, and do the handshake."""
-    context = context_of(config.values)
-    assert context is not None
-    sock.settimeout(max(0.05, end - time.monotonic()))
-    sock.sendall(_SSL_REQUEST)
-    answer = sock.recv(1)
-    if answer != b"S":
-        said = "offers no encryption" if answer == b"N" else "did not answer the offer of TLS"
-        raise TLSFailed(
-            f"The server {said}.",
-            hint="Its administrator can turn it on (ssl = on); or it is no PostgreSQL server.",
-        )
-    return wrap(sock, context, _server_name(config))

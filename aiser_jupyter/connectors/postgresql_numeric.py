@@ -29,7 +29,7 @@ class Decimals(Reader):
     precision, scale : int, optional
     """
 
-    _HINT = "Cast it to numeric(38, s) with a scale s of your choice, to double precision or to text."
+    HINT = "Cast it to numeric(38, s) with a scale s of your choice, to double precision or to text."
 
     def __init__(self, precision: int | None = None, scale: int = 0) -> None:
         import pyarrow as pa
@@ -51,11 +51,16 @@ class Decimals(Reader):
             self.type = pa.string()
             self.told = "holds NaN or Infinity, which no decimal is: its numbers are given as text."
             return
-        scales = scale[there]
         whole = int(np.where(size > 0, _whole(found, weight), 0)[there].max(initial=0))
-        self._scale = int(scales.max())
-        if not complete and int(scales.min()) != self._scale and whole + self._scale < 38:
-            self._scale += (38 - whole - self._scale) // 2
+        self.decide(whole, int(scale[there].min()), int(scale[there].max()), complete)
+
+    def decide(self, whole: int, least: int, most: int, complete: bool) -> None:
+        """Choose the type for so many digits before the point, and scales from ``least`` to ``most``."""
+        import pyarrow as pa
+
+        self._scale = most
+        if not complete and least != most and whole + most < 38:
+            self._scale += (38 - whole - most) // 2
         self.type = _decimal(38 if whole + self._scale <= 38 else 76, self._scale)
         if whole + self._scale > 76:
             self.type = pa.string()
@@ -88,17 +93,17 @@ class Decimals(Reader):
     def _check(self, found: Cells, size: Any, weight: Any, sign: Any, scale: Any) -> None:
         """Raise for a value that the type does not hold."""
         if (sign & _SPECIAL).any():
-            raise DataError("A numeric value is NaN or infinite, which no decimal is.", hint=self._HINT)
+            raise DataError("A numeric value is NaN or infinite, which no decimal is.", hint=self.HINT)
         fine = scale > self._scale
         if fine.any() and (_significant(found, size, weight)[fine] > self._scale).any():
             raise DataError(
                 f"A numeric value has more than {self._scale} digits after the point, which none of the first"
                 " rows had.",
-                hint=self._HINT,
+                hint=self.HINT,
             )
         most = self.type.precision - self._scale
         if (4 * weight + 4 > most).any() and (_whole(found, weight) > most)[size > 0].any():
-            raise DataError(f"A numeric value has too many digits for {self.type}.", hint=self._HINT)
+            raise DataError(f"A numeric value has too many digits for {self.type}.", hint=self.HINT)
 
 
 _NEGATIVE, _SPECIAL = 0x4000, 0x8000

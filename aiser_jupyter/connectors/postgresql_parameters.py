@@ -17,10 +17,11 @@ from ..errors import UsageError
 from ..sql.scan import scan
 from .postgresql_types import ARRAY_OF
 
-__all__ = ["Statement", "encoded", "numbered"]
+__all__ = ["Statement", "encoded", "numbered", "statement_bytes"]
 
 MOST = 65_535
 """Parameters of one statement, a limit of the protocol."""
+_IN_AN_ARRAY = "Write column = ANY({{ values }}): a list is one parameter there."
 _ARRAYS = {element: array for array, element in ARRAY_OF.items()} | {1266: 1270}
 
 
@@ -50,7 +51,7 @@ class Statement:
         return max(position - by, 0)
 
 
-def numbered(sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> Statement:
+def numbered(sql: str, parameters: Mapping[str, Any] | Sequence[Any], dialect: str = "postgres") -> Statement:
     """Write the ``$x`` of ``sql`` as ``$1``; a text without parameters is not touched.
 
     Examples
@@ -65,7 +66,7 @@ def numbered(sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> Stateme
     pieces: list[str] = []
     moved: list[tuple[int, int]] = []
     length = 0
-    for token in scan(sql, "postgres"):
+    for token in scan(sql, dialect):
         name, written = token.text[1:], token.text
         if token.kind == "native" and token.text[0] == "$" and name in parameters:
             written = f"${numbers.setdefault(name, len(numbers) + 1)}"
@@ -76,20 +77,40 @@ def numbered(sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> Stateme
     return Statement("".join(pieces), [parameters[name] for name in numbers], moved)
 
 
-def encoded(values: Sequence[Any]) -> tuple[list[int], list[bytes | None]]:
+def encoded(
+    values: Sequence[Any], most: int = MOST, hint: str = _IN_AN_ARRAY
+) -> tuple[list[int], list[bytes | None]]:
     """Return the types of ``values``, 0 where the server infers it, and the values as text.
+
+    Parameters
+    ----------
+    most : int
+        Values that the database takes.
+    hint : str
+        What to do where there are more.
 
     Raises
     ------
     UsageError
     """
-    if len(values) > MOST:
+    if len(values) > most:
         raise UsageError(
-            f"The statement has {len(values):,} parameters, and PostgreSQL takes {MOST:,} at most.",
-            hint="Write column = ANY({{ values }}): a list is one parameter there.",
+            f"The statement has {len(values):,} parameters, and the database takes {most:,} at most.",
+            hint=hint,
         )
     types = [_type(value) for value in values]
     return types, [None if value is None else _bytes(_text(value)) for value in values]
+
+
+def statement_bytes(sql: str) -> bytes:
+    """Return a statement as it is sent. Raises `UsageError` for what is no text there."""
+    try:
+        text = sql.encode()
+    except UnicodeEncodeError as exc:
+        raise UsageError("The statement has half of a surrogate pair, which is no character.") from exc
+    if b"\0" in text:
+        raise UsageError("The statement has a NUL character, where the server would end it.")
+    return text
 
 
 def _bytes(text: str) -> bytes:

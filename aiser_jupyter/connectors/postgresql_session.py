@@ -21,7 +21,6 @@ from ..errors import (
     QueryCancelled,
     StatementError,
     UnknownTable,
-    UsageError,
     nearest,
 )
 from ..models import ConnectionConfig, Notice
@@ -32,7 +31,7 @@ from .base import Parameters
 from .dbapi import no_rows
 from .network import PATIENCE, STOP_SECONDS, NetworkSession
 from .postgresql_errors import fields_of, translated
-from .postgresql_parameters import Statement, encoded, numbered
+from .postgresql_parameters import Statement, encoded, numbered, statement_bytes
 from .postgresql_rows import Reader, arrays_of, settle
 from .postgresql_types import reader_of, source_type
 from .postgresql_wire import Column, columns_of, values_of
@@ -83,6 +82,13 @@ class PostgreSQLSession(NetworkSession):
         Logged in.
     """
 
+    # What a database that speaks this protocol may do in its own way.
+    _encoded = staticmethod(encoded)
+    _reader = staticmethod(reader_of)
+    _named = staticmethod(source_type)
+    _meaning = staticmethod(translated)
+    _visible = _VISIBLE
+
     def __init__(
         self, connector: PostgreSQLConnector, config: ConnectionConfig, cut: Cut, core: CoreConnection
     ) -> None:
@@ -101,10 +107,13 @@ class PostgreSQLSession(NetworkSession):
         self._columns: list[Column] | None = None
         self._type_words: dict[tuple[int, int], str] = {}
         self._asking = threading.Lock()
-        ((pid, begun, limit),) = self.texts(_ABOUT)
-        self._handle = f"{pid}:{begun}"
-        self._most = int(limit or 0)  # milliseconds that the server allows by itself; 0 is no limit
+        self._handle, self._most = self._about()
         self._limit = self._most
+
+    def _about(self) -> tuple[str, int]:
+        """Return the session's handle, and the milliseconds a statement may take; 0 is no limit."""
+        ((pid, begun, limit),) = self.texts(_ABOUT)
+        return f"{pid}:{begun}", int(limit or 0)
 
     @property
     def handle(self) -> str:
@@ -119,18 +128,16 @@ class PostgreSQLSession(NetworkSession):
 
         self._clear()
         self._run, self._noticed, self._began = run, 0, time.monotonic()
-        self._written, self._sent = sql, numbered(sql, parameters)
-        types, values = encoded(self._sent.values)
-        asked = wire.parse(_utf8(self._sent.text), types) + wire.describe() + wire.SYNC
-        limiting = self._limiting(run)
-        self._wire.send(limiting + asked)
-        if limiting:
-            self._until_ready()
+        self._written, self._sent = sql, numbered(sql, parameters, self._kind.dialect)
+        types, values = self._encoded(self._sent.values)
+        asked = wire.parse(statement_bytes(self._sent.text), types) + wire.describe() + wire.SYNC
+        before = self._before(run)
+        self._wire.send(b"".join(map(wire.query, before)) + asked)
         try:
-            columns = self._until_ready()
+            columns = self._answers(len(before) + 1)
         except UnknownTable as exc:
             raise self._nearest(exc) from exc
-        readers = [reader_of(column.type, column.modifier) for column in columns or ()]
+        readers = [self._reader(column.type, column.modifier) for column in columns or ()]
         if self._learn(columns or ()):
             self._wire.send(asked)  # the question took the place of the statement
             self._until_ready()
@@ -147,16 +154,30 @@ class PostgreSQLSession(NetworkSession):
         )
         return schema, self._batches(first, blocks, schema, readers)
 
-    def _limiting(self, run: Run) -> bytes:
-        """Return what sets the server's own time limit, where it has to change."""
+    def _before(self, run: Run) -> list[bytes]:
+        """Return the statements that go before: the server's own time limit, where it has to change."""
         limit = self._most
         if run.remaining is not None:
             ours = int((run.remaining + GRACE_SECONDS) * 1000)
             limit = min(limit, ours) if limit else ours
         if limit == self._limit or self._status != b"I":
-            return b""
+            return []
         self._limit = limit
-        return wire.query(b"SET statement_timeout = %d" % limit)
+        return [b"SET statement_timeout = %d" % limit]
+
+    def _answers(self, count: int) -> Any:
+        """Read so many answers, and return the last one's columns; raise what failed first."""
+        failed: AiserError | None = None
+        for _ in range(count):
+            try:
+                columns = self._until_ready()
+            except ConnectionLost:
+                raise
+            except AiserError as exc:
+                failed = failed or exc
+        if failed is not None:
+            raise failed
+        return columns
 
     def _without_rows(self, sql: str, run: Run) -> tuple[pa.Schema, Generator[pa.RecordBatch]]:
         """Say what a statement without a result did."""
@@ -246,7 +267,7 @@ class PostgreSQLSession(NetworkSession):
             return self._stopped(self._run, fields.get("M", ""))
         place = fields.get("P", "")
         position = self._sent.place(int(place) - 1) if place.isdecimal() else None
-        return translated(fields, self._written, position)
+        return self._meaning(fields, self._written, position)
 
     def _stopped(self, run: Run, message: str) -> AiserError:
         if not run.cancelled and run.remaining == 0:
@@ -265,7 +286,7 @@ class PostgreSQLSession(NetworkSession):
         quoted = re.search(r'"([^"]+)"', error.message)
         if quoted is None or self._status != b"I":
             return error
-        known = [str(name) for (name,) in self.texts(_VISIBLE)]
+        known = [str(name) for (name,) in self.texts(self._visible)]
         hint = nearest(quoted[1], known)
         return UnknownTable(error.message, hint=hint) if hint.startswith("Did") else error
 
@@ -281,17 +302,17 @@ class PostgreSQLSession(NetworkSession):
     def _word(self, column: Column) -> str:
         """PostgreSQL's word for the type of ``column``."""
         kind = column.type, column.modifier
-        return source_type(*kind) or self._type_words[kind]
+        return self._named(*kind) or self._type_words[kind]
 
     def _learn(self, columns: Sequence[Column]) -> bool:
         """Ask the server for the types that are not built in; True where it was asked."""
         kinds = {(column.type, column.modifier) for column in columns}
-        unknown = sorted(kind for kind in kinds - self._type_words.keys() if not source_type(*kind))
+        unknown = sorted(kind for kind in kinds - self._type_words.keys() if not self._named(*kind))
         if not unknown:
             return False
-        listed = ", ".join(f"({oid}::oid, {modifier})" for oid, modifier in unknown)
-        asked = f"SELECT format_type(t, m) FROM (VALUES {listed}) AS x (t, m)"  # noqa: S608 - numbers
-        self._type_words.update(zip(unknown, (str(word) for (word,) in self.texts(asked)), strict=True))
+        listed = ", ".join(f"format_type({oid}::oid, {modifier})" for oid, modifier in unknown)
+        (words,) = self.texts(f"SELECT {listed}")
+        self._type_words.update(zip(unknown, map(str, words), strict=True))
         return True
 
     # -- the connection -------------------------------------------------------------------------------
@@ -305,7 +326,7 @@ class PostgreSQLSession(NetworkSession):
             if code == b"D":
                 found.append(tuple(values_of(body)))
             elif code == b"E":
-                error = translated(fields_of(body), sql)
+                error = self._meaning(fields_of(body), sql)
                 self._until_ready()
                 raise error
             elif code == b"Z":
@@ -372,16 +393,6 @@ def _no_copy() -> StatementError:
         "COPY between PostgreSQL and its client is not run here.",
         hint="SELECT what you want to read. To load a file, use psql.",
     )
-
-
-def _utf8(sql: str) -> bytes:
-    try:
-        text = sql.encode()
-    except UnicodeEncodeError as exc:
-        raise UsageError("The statement has half of a surrogate pair, which is no character.") from exc
-    if b"\0" in text:
-        raise UsageError("The statement has a NUL character, where PostgreSQL would end it.")
-    return text
 
 
 def _nothing() -> Generator[pa.RecordBatch]:

@@ -33,7 +33,7 @@ from ..errors import DataError
 from .postgresql_numeric import Decimals
 from .postgresql_rows import Booleans, Bytes, Cells, Intervals, Numbers, Reader, Texts, cells, valid
 
-__all__ = ["ARRAY_OF", "NAMES", "reader_of", "source_type"]
+__all__ = ["ARRAY_OF", "NAMES", "precision_of", "reader_of", "source_type"]
 
 _EPOCH_DAYS = 10_957
 _EPOCH_MICROSECONDS = _EPOCH_DAYS * 86_400_000_000
@@ -106,7 +106,7 @@ def source_type(oid: int, modifier: int) -> str:
     if modifier < 0:
         return name
     if oid == 1700:
-        precision, scale = _precision(modifier)
+        precision, scale = precision_of(modifier)
         return f"numeric({precision},{scale})"
     if oid in (1042, 1043):
         return f"{name}({modifier - 4})"
@@ -118,7 +118,7 @@ def source_type(oid: int, modifier: int) -> str:
     return name
 
 
-def _precision(modifier: int) -> tuple[int, int]:
+def precision_of(modifier: int) -> tuple[int, int]:
     """Digits and scale of a numeric; the scale may be negative, in 11 bits."""
     bits = modifier - 4
     return bits >> 16 & 0xFFFF, ((bits & 0x7FF) ^ 0x400) - 0x400
@@ -131,7 +131,7 @@ def reader_of(oid: int, modifier: int) -> Reader:
     if oid in ARRAY_OF:
         return Lists(lambda: reader_of(ARRAY_OF[oid], modifier))
     if oid == 1700:
-        return Decimals(*_precision(modifier)) if modifier >= 0 else Decimals()
+        return Decimals(*precision_of(modifier)) if modifier >= 0 else Decimals()
     infinite = {sign * 2**63 - (sign > 0): "infinite" for sign in (1, -1)}
     made: dict[int, Callable[[], Reader]] = {
         16: lambda: Booleans(pa.bool_()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -92,6 +93,14 @@ def test_another_name_of_the_same_connection_has_sessions_of_its_own(
     ask(kind, config, "ROWS 1")
     ask(kind, ConnectionConfig(config.type, "another", config.values), "ROWS 1")  # its errors name it
     assert server.logins == 2
+
+
+def test_two_persons_of_one_server_share_no_session(server: LineServer, kind: LineConnector) -> None:
+    config = server.config()
+    ask(kind, replace(config, sandbox="ann's"), "GET role")
+    ask(kind, replace(config, sandbox="bob's"), "GET role")
+    ask(kind, replace(config, sandbox="ann's"), "GET role")
+    assert (server.logins, server.open) == (2, 2)
 
 
 def test_no_more_sessions_than_allowed(server: LineServer, kind: LineConnector) -> None:
