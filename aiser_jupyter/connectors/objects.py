@@ -190,8 +190,8 @@ class ObjectConnector(Connector):
 
 def _duckdb_session(connection: Any) -> Session:
     """Open a cursor: same database, but its maker's temporary tables and open transaction stay unseen."""
-    from .duckdb_instance import watched
-    from .duckdb_session import DuckDBSession
+    from .duckdb.instance import watched
+    from .duckdb.session import DuckDBSession
 
     try:
         cursor = connection.cursor()

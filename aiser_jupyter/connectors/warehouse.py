@@ -47,9 +47,7 @@ class WarehouseSession(NetworkSession):
 
     patience = 1.5
 
-    def __init__(
-        self, connector: WarehouseConnector, config: ConnectionConfig, thread: DriverThread
-    ) -> None:
+    def __init__(self, connector: WarehouseConnector, config: ConnectionConfig, thread: DriverThread) -> None:
         super().__init__(connector, config, thread)
         self._thread = thread
         self._id = ""
@@ -61,7 +59,7 @@ class WarehouseSession(NetworkSession):
 
     @abstractmethod
     def request_stop(self, id: str) -> None:
-        """Ask the warehouse to stop the statement ``id``. Called from another thread; raises what it likes."""
+        """Ask the warehouse to stop a statement. Called from another thread; raises what it likes."""
 
     # -- what is the same everywhere ------------------------------------------------------------------
 
@@ -83,7 +81,7 @@ class WarehouseSession(NetworkSession):
         return super().execute(sql, parameters, run)
 
     def ping(self) -> None:
-        """Nothing: a login by https has no line that could be dead; what has expired says so when it is used."""
+        """Nothing: by https no line could be dead, and what has expired says so when it is used."""
 
     def reset(self) -> None:
         if self._left:

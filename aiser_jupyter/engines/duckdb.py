@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from ..connectors import files
 from ..connectors.base import Parameters, Session
 from ..connectors.duckdb import DuckDBConnector
-from ..connectors.duckdb_frames import unread_index
-from ..connectors.duckdb_instance import configure
+from ..connectors.duckdb.frames import unread_index
+from ..connectors.duckdb.instance import configure
 from ..connectors.folder import folder_of
 from ..errors import DataError, QuerySyntaxError, UnknownTable, UsageError
 from ..models import (

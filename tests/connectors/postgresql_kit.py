@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from aiser_jupyter.connectors.postgresql import PostgreSQLConnector
-from aiser_jupyter.connectors.postgresql_session import PostgreSQLSession
+from aiser_jupyter.connectors.postgresql.session import PostgreSQLSession
 from aiser_jupyter.models import ConnectionConfig
 from aiser_jupyter.run import Run
 

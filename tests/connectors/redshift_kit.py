@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aiser_jupyter.connectors.redshift import RedshiftConnector
-from aiser_jupyter.connectors.redshift_session import RedshiftSession
+from aiser_jupyter.connectors.redshift.session import RedshiftSession
 from aiser_jupyter.models import ConnectionConfig
 from tests.conformance import redshift
 from tests.endpoints.redshift_server import CLUSTER, KEYS, REGION, WORKGROUP

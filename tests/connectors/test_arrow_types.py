@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aiser_jupyter.connectors.duckdb import DuckDBConnector
-from aiser_jupyter.connectors.duckdb_session import DuckDBSession
+from aiser_jupyter.connectors.duckdb.session import DuckDBSession
 from aiser_jupyter.models import ConnectionConfig
 from aiser_jupyter.run import Run
 

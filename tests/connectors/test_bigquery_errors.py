@@ -13,7 +13,7 @@ from google.api_core.exceptions import (
 )
 from google.auth.exceptions import RefreshError, TransportError
 
-from aiser_jupyter.connectors.bigquery_errors import translate
+from aiser_jupyter.connectors.bigquery.errors import translate
 from aiser_jupyter.errors import (
     AiserError,
     AuthenticationFailed,
@@ -132,7 +132,7 @@ def test_what_bigquery_says_has_a_class_and_a_hint(
     kind: type[AiserError],
     hint: str,
 ) -> None:
-    monkeypatch.setattr("aiser_jupyter.connectors.bigquery_jobs.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("aiser_jupyter.connectors.bigquery.jobs.RETRY_SECONDS", 0.3)
     bigquery.behave(error=[reason, text])
     with pytest.raises(AiserError) as caught:
         ask(config_of(bigquery))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from aiser_jupyter.connectors.bigquery_parameters import bound
+from aiser_jupyter.connectors.bigquery.parameters import bound
 from aiser_jupyter.errors import (
     UsageError,
 )

@@ -130,7 +130,7 @@ def test_the_deadline_is_told_to_bigquery_and_kept_here(bigquery: BigQuery) -> N
 def test_bigquery_ends_what_nobody_is_left_to_stop(
     bigquery: BigQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiser_jupyter.connectors.bigquery_session.GRACE", -9)
+    monkeypatch.setattr("aiser_jupyter.connectors.bigquery.session.GRACE", -9)
     with closing(KIND.fresh(config_of(bigquery))) as session:
         run = Run("test", timeout=10)  # so it is one second at BigQuery
         with pytest.raises(DeadlineExceeded, match="BigQuery stopped the query"):

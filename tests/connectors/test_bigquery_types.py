@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from aiser_jupyter.connectors.bigquery_types import column_of, schema_of
+from aiser_jupyter.connectors.bigquery.types import column_of, schema_of
 from aiser_jupyter.errors import DataError
 from aiser_jupyter.run import Run
 from tests.connectors.bigquery_kit import ask, config_of
@@ -55,7 +55,7 @@ TYPES: list[tuple[str, str, list[Any]]] = [
 @pytest.fixture
 def by_arrow(bigquery: BigQuery, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Read every row by the Storage API: none comes with the answer to a poll."""
-    monkeypatch.setattr("aiser_jupyter.connectors.bigquery_session.FIRST_ROWS", 1)
+    monkeypatch.setattr("aiser_jupyter.connectors.bigquery.session.FIRST_ROWS", 1)
     return bigquery
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from aiser_jupyter.connectors.databricks import DatabricksConnector
-from aiser_jupyter.connectors.databricks_catalog import described
-from aiser_jupyter.connectors.databricks_estimate import estimate_of
+from aiser_jupyter.connectors.databricks.catalog import described
+from aiser_jupyter.connectors.databricks.estimate import estimate_of
 from aiser_jupyter.errors import MultipleStatements, QuerySyntaxError, UnknownColumn, UnknownTable
 from aiser_jupyter.models import Statistics, TableRef
 from aiser_jupyter.run import Run

@@ -13,7 +13,7 @@ from urllib3 import exceptions as urllib3
 
 from aiser_jupyter import errors
 from aiser_jupyter.connectors.databricks import DatabricksConnector
-from aiser_jupyter.connectors.databricks_errors import asleep, translate
+from aiser_jupyter.connectors.databricks.errors import asleep, translate
 from aiser_jupyter.errors import QuerySyntaxError
 from aiser_jupyter.run import Run
 from tests.conformance.databricks import config as config_of

@@ -19,8 +19,8 @@ import pytest
 from databricks.sql.backend.thrift_backend import _retry_policy
 from databricks.sql.client import Connection
 
-from aiser_jupyter.connectors import databricks_driver
 from aiser_jupyter.connectors.databricks import DatabricksConnector
+from aiser_jupyter.connectors.databricks import driver as databricks_driver
 from aiser_jupyter.connectors.hosts import require_vendor
 from aiser_jupyter.connectors.registry import connector
 from aiser_jupyter.errors import (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aiser_jupyter.connectors.databricks import DatabricksConnector
-from aiser_jupyter.connectors.databricks_session import DatabricksSession
+from aiser_jupyter.connectors.databricks.session import DatabricksSession
 from aiser_jupyter.connectors.registry import connector
 from aiser_jupyter.errors import (
     ConnectionLost,
@@ -157,7 +157,7 @@ def test_a_warehouse_that_went_to_sleep_is_waited_for(workspace: Databricks, ses
 def test_a_statement_that_waits_at_the_warehouse_says_what_it_waits_for(
     workspace: Databricks, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiser_jupyter.connectors.databricks_session._STATE_SECONDS", 0.2)
+    monkeypatch.setattr("aiser_jupyter.connectors.databricks.session._STATE_SECONDS", 0.2)
     workspace.behave(pending_seconds=1.5)
     events: list[Event] = []
     fetch(session, "SELECT 1", run=Run("r", emit=events.append))

@@ -14,8 +14,8 @@ import pytest
 
 from aiser_jupyter.connectors.arrow_types import SOURCE_TYPE
 from aiser_jupyter.connectors.databricks import DatabricksConnector
-from aiser_jupyter.connectors.databricks_types import SQL_NAME, ExactTypes
-from aiser_jupyter.connectors.databricks_words import arrow_type
+from aiser_jupyter.connectors.databricks.types import SQL_NAME, ExactTypes
+from aiser_jupyter.connectors.databricks.words import arrow_type
 from aiser_jupyter.errors import DataError
 from aiser_jupyter.run import Run
 from tests.conformance.databricks import config as config_of

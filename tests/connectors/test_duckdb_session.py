@@ -17,7 +17,7 @@ import pytest
 from pyarrow import parquet
 
 from aiser_jupyter.connectors.duckdb import DuckDBConnector
-from aiser_jupyter.connectors.duckdb_session import DuckDBSession
+from aiser_jupyter.connectors.duckdb.session import DuckDBSession
 from aiser_jupyter.errors import (
     DataError,
     DiskFull,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aiser_jupyter.connectors.mysql import MySQLConnector
-from aiser_jupyter.connectors.mysql_catalog import quoted
+from aiser_jupyter.connectors.mysql.catalog import quoted
 from aiser_jupyter.errors import NotPermitted, UnknownTable
 from aiser_jupyter.models import Column, Statistics, TableRef
 from tests.connectors.mysql_database import fetch, session_of

@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from aiser_jupyter.connectors.mysql_errors import translate
+from aiser_jupyter.connectors.mysql.errors import translate
 from aiser_jupyter.errors import (
     AiserError,
     AuthenticationFailed,

@@ -13,8 +13,8 @@ import pymysql
 import pytest
 from pymysql.constants import CLIENT
 
-from aiser_jupyter.connectors.mysql_rows import CHUNK, ROWS, ResultRows, Wire
-from aiser_jupyter.connectors.mysql_types import Column, Zone, column_of
+from aiser_jupyter.connectors.mysql.rows import CHUNK, ROWS, ResultRows, Wire
+from aiser_jupyter.connectors.mysql.types import Column, Zone, column_of
 from aiser_jupyter.errors import DataError
 from tests.servers.rogue_mysql import definition, eof, error, packet, row, table
 

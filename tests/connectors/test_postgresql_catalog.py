@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiser_jupyter.connectors.postgresql_catalog import quoted_identifier
+from aiser_jupyter.connectors.postgresql.catalog import quoted_identifier
 from aiser_jupyter.errors import NotPermitted, UnknownTable
 from aiser_jupyter.models import Column, Statistics, TableRef
 from tests.connectors.postgresql_kit import KIND, ask, session

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from aiser_jupyter.connectors.postgresql_rows import Numbers, Texts, cells
-from aiser_jupyter.connectors.postgresql_wire import Wire
+from aiser_jupyter.connectors.postgresql.rows import Numbers, Texts, cells
+from aiser_jupyter.connectors.postgresql.wire import Wire
 from aiser_jupyter.errors import ConnectionLost
 from tests.connectors.postgresql_kit import session
 

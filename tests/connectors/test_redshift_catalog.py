@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from aiser_jupyter.connectors import redshift_catalog as catalog
-from aiser_jupyter.connectors.redshift_estimate import plan
+from aiser_jupyter.connectors.redshift import catalog
+from aiser_jupyter.connectors.redshift.estimate import plan
 from aiser_jupyter.errors import NotPermitted, UnknownTable
 from aiser_jupyter.models import Column, Estimate, TableRef
 from aiser_jupyter.sql.parameters import quote_identifier

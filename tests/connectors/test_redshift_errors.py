@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redshift_connector import InterfaceError, OperationalError, ProgrammingError
 
-from aiser_jupyter.connectors.redshift_errors import translate, translated
+from aiser_jupyter.connectors.redshift.errors import translate, translated
 from aiser_jupyter.errors import (
     AiserError,
     AuthenticationFailed,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aiser_jupyter.connectors import redshift_iam
+from aiser_jupyter.connectors.redshift import iam as redshift_iam
 from aiser_jupyter.errors import (
     AiserError,
     AuthenticationFailed,

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from aiser_jupyter.connectors.arrow_types import SOURCE_TYPE
-from aiser_jupyter.connectors.postgresql_rows import cells
-from aiser_jupyter.connectors.redshift_types import NAMES, reader_of, source_type
+from aiser_jupyter.connectors.postgresql.rows import cells
+from aiser_jupyter.connectors.redshift.types import NAMES, reader_of, source_type
 from aiser_jupyter.errors import DataError
 from aiser_jupyter.run import Run
 from tests.connectors.postgresql_kit import ask

@@ -295,7 +295,7 @@ def test_nothing_of_the_server_comes_with_the_process(place: Place) -> None:
         *(b"ARROW_DEFAULT_MEMORY_POOL", b"LANG", b"LC_ALL", b"LD_LIBRARY_PATH", b"PATH", b"TZ"),
     }
     assert (process / "cmdline").read_bytes().split(b"\0")[1:] == [
-        *(b"-P", b"-s", b"-m", b"aiser_jupyter.connectors.sandbox_child", b"")
+        *(b"-P", b"-s", b"-m", b"aiser_jupyter.connectors.sandbox.child", b"")
     ]
     opened = [os.readlink(one) for one in (process / "fd").iterdir()]
     allowed = ("socket:", "/dev/null", "pipe:", "anon_inode:")

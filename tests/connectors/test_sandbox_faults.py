@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from aiser_jupyter.config import MIB
-from aiser_jupyter.connectors import sandbox_session
 from aiser_jupyter.connectors.duckdb import DuckDBConnector
 from aiser_jupyter.connectors.sandbox import PREFIX, Sandbox
+from aiser_jupyter.connectors.sandbox import session as sandbox_session
 from aiser_jupyter.errors import (
     AiserError,
     ConnectionLost,

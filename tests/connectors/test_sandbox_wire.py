@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aiser_jupyter.connectors import sandbox_wire
 from aiser_jupyter.connectors.duckdb import DuckDBConnector
-from aiser_jupyter.connectors.sandbox_wire import Channel, Closed, encode, error_of, pack_error
+from aiser_jupyter.connectors.sandbox import wire as sandbox_wire
+from aiser_jupyter.connectors.sandbox.wire import Channel, Closed, encode, error_of, pack_error
 from aiser_jupyter.errors import DiskFull, QueryFailed, UsageError
 from tests.connectors.sandbox_kit import config, fetch, lives, pid_of, sandbox_in
 

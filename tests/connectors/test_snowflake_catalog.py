@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiser_jupyter.connectors import snowflake_catalog as catalog
+from aiser_jupyter.connectors.snowflake import catalog
 from aiser_jupyter.errors import StatementError, UnknownTable
 from aiser_jupyter.models import TableRef
 from tests.connectors.snowflake_kit import KIND, column, opened, read

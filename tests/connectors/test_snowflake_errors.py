@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from snowflake.connector import errors as driver
 
-from aiser_jupyter.connectors.snowflake_errors import translate
+from aiser_jupyter.connectors.snowflake.errors import translate
 from aiser_jupyter.errors import (
     AuthenticationFailed,
     ConnectError,

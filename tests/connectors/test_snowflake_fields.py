@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aiser_jupyter.connectors import snowflake_login
-from aiser_jupyter.connectors.snowflake_login import account_of, host_of
+from aiser_jupyter.connectors.snowflake import login as snowflake_login
+from aiser_jupyter.connectors.snowflake.login import account_of, host_of
 from aiser_jupyter.errors import ConfigError
 from aiser_jupyter.models import ConnectionConfig
 from aiser_jupyter.secret import Secret

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from aiser_jupyter.connectors.snowflake_ahead import read_ahead
-from aiser_jupyter.connectors.snowflake_session import console
+from aiser_jupyter.connectors.snowflake.ahead import read_ahead
+from aiser_jupyter.connectors.snowflake.session import console
 from aiser_jupyter.errors import ConnectionLost
 from aiser_jupyter.run import Handle, Progress
 from tests.conformance.snowflake import DATABASE

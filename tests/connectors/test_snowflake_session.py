@@ -224,7 +224,7 @@ def test_a_server_that_asks_for_a_file_gets_none(
 
 def test_the_driver_itself_would_hand_it_over(snowflake: Any, tmp_path: Path) -> None:
     """What the test above shows is ours only where the driver, left to itself, does it."""
-    from aiser_jupyter.connectors.snowflake_login import connect
+    from aiser_jupyter.connectors.snowflake.login import connect
 
     secret = tmp_path / "secret"
     secret.write_text("secret")

@@ -45,7 +45,7 @@ class Endpoint(Server):
             return False
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """Ask the endpoint itself, past the driver, and return its JSON: what it saw, and how it is to behave."""
+        """Ask the endpoint itself, past the driver: what it saw, or to behave in a way; return its JSON."""
         context = ssl.create_default_context(cadata=self.authority.pem)
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"https://127.0.0.1:{self.port}{path}", data, {"Content-Type": "application/json"})

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from aiser_jupyter.connectors.duckdb import DuckDBConnector
-from aiser_jupyter.connectors.duckdb_session import DuckDBSession
+from aiser_jupyter.connectors.duckdb.session import DuckDBSession
 from aiser_jupyter.engines.federation import Fetch, Plan
 from aiser_jupyter.engines.joined import JoinedSession
 from aiser_jupyter.engines.stream import stream

@@ -1,0 +1,192 @@
+"""What is asked of a Databricks workspace beside its driver: a token for a principal, a warehouse's state.
+
+Both go by https with the connection's own authorities, follow no redirect, and end in time. A token is kept
+in memory alone, by whoever asked for it, until shortly before it expires.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+import traceback
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, NoReturn
+from urllib.parse import urlencode
+
+from ...errors import AiserError, AuthenticationFailed, ConfigError, ConnectError, HostUnreachable
+from ...secret import Secret
+from ..tls import context_of, translate_tls
+
+__all__ = ["ServicePrincipal", "credential", "origin", "warehouse_id", "warehouse_state"]
+
+_MOST_BYTES = 1 << 20
+_EARLY_SECONDS = 40.0
+"""A token is not used in its last seconds: the workspace refuses it before its time."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like another: a credential is not carried elsewhere."""
+
+    def redirect_request(self, *args: Any, **more: Any) -> None:
+        return None
+
+
+class ServicePrincipal:
+    """Signs in with a client id and its secret, as the driver's ``CredentialsProvider``.
+
+    Parameters
+    ----------
+    values : mapping
+        Of the connection.
+    seconds : float
+        For one exchange.
+    """
+
+    def __init__(self, values: Mapping[str, Any], seconds: float) -> None:
+        self._values, self._seconds = values, seconds
+        self._lock = threading.Lock()
+        self._token = Secret("")
+        self._until = 0.0
+
+    def auth_type(self) -> str:
+        return "oauth-m2m"
+
+    def __call__(self) -> Any:
+        return self.headers
+
+    def headers(self) -> dict[str, str]:
+        """Return the header of a request; the token in it is exchanged anew before it expires."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._exchange()
+            return {"Authorization": f"Bearer {self._token.reveal()}"}
+
+    def _exchange(self) -> None:
+        body = urlencode({"grant_type": "client_credentials", "scope": "all-apis"}).encode()
+        began = time.monotonic()
+        try:
+            status, answer = _ask(self._values, "/oidc/v1/token", _basic(self._values), self._seconds, body)
+        except AiserError as exc:
+            _forget_locals(exc)
+            raise
+        token, seconds = answer.pop("access_token", None), answer.get("expires_in", 3600)
+        if status in (400, 401, 403):
+            raise AuthenticationFailed(
+                f"The workspace refused the service principal: {_said(answer)}.",
+                hint="Check client_id and client_secret; an OAuth secret expires, and is made anew in the"
+                " account console. The principal must belong to this workspace.",
+            )
+        if status != 200 or not isinstance(token, str) or not isinstance(seconds, int | float):
+            raise ConnectError(
+                f"The workspace gave no token (HTTP {status}): {_said(answer)}.",
+                hint="Check server_hostname: it is the workspace's own, not the account's.",
+            )
+        self._token, self._until = Secret(token), began + max(0.0, float(seconds) - _EARLY_SECONDS)
+
+
+def _basic(values: Mapping[str, Any]) -> dict[str, str]:
+    pair = f"{values['client_id']}:{values['client_secret'].reveal()}".encode()
+    return {
+        "Authorization": f"Basic {base64.b64encode(pair).decode()}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+
+def _forget_locals(exc: BaseException | None) -> None:
+    """Empty the frames of a request: they hold the secret, and a verbose traceback prints them."""
+    while exc is not None:
+        traceback.clear_frames(exc.__traceback__)
+        exc = exc.__cause__ or exc.__context__
+
+
+def credential(values: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Return the driver's keywords that sign in as ``values`` say. Raises `ConfigError`."""
+    if values.get("auth_type", "pat") == "oauth_m2m":
+        return {"credentials_provider": ServicePrincipal(values, seconds)}
+    if not re.fullmatch(r"[!-~]+", values["access_token"].reveal()):
+        raise ConfigError(
+            "Databricks: 'access_token' has characters that no token has.", hint="Paste it again."
+        )
+    return {"access_token": values["access_token"].reveal()}
+
+
+def origin(values: Mapping[str, Any]) -> str:
+    """Return where the workspace is, as a browser writes it."""
+    scheme = "https" if values.get("ssl_enabled", True) else "http"
+    port = int(values.get("port", 443))
+    return f"{scheme}://{values['server_hostname']}" + ("" if port == 443 else f":{port}")
+
+
+def warehouse_id(values: Mapping[str, Any]) -> str:
+    """Return the id of the SQL warehouse; "" where ``http_path`` leads to a cluster."""
+    parts = str(values["http_path"]).partition("?")[0].split("/")
+    return parts[-1] if parts[-2] in ("warehouses", "endpoints") else ""
+
+
+def warehouse_state(values: Mapping[str, Any], headers: Mapping[str, str], seconds: float) -> str:
+    """Return ``running``, ``stopped``, ``starting``, …; "" where the user may not see it, or it is a cluster.
+
+    The question starts nothing. Raises `ConnectError`.
+    """
+    if not (id := warehouse_id(values)):
+        return ""
+    status, answer = _ask(values, f"/api/2.0/sql/warehouses/{id}", headers, seconds)
+    return str(answer.get("state", "")).lower() if status == 200 else ""
+
+
+def _ask(
+    values: Mapping[str, Any],
+    path: str,
+    headers: Mapping[str, str],
+    seconds: float,
+    body: bytes | None = None,
+) -> tuple[int, dict[str, Any]]:
+    """Return status and JSON of an answer; {} where it is none. Raises `ConnectError`."""
+    context = context_of(values)
+    handlers: list[Any] = [_NoRedirect()]
+    if context is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    request = urllib.request.Request(origin(values) + path, body, dict(headers))  # noqa: S310 - our own
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as answer:
+            return answer.status, _json(answer.read(_MOST_BYTES))
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code, _json(exc.read(_MOST_BYTES))
+    except OSError as exc:
+        _unreachable(exc, str(values["server_hostname"]), seconds)
+
+
+def _unreachable(exc: OSError, host: str, seconds: float) -> NoReturn:
+    reason = getattr(exc, "reason", exc)
+    found: AiserError | None = None
+    if isinstance(reason, BaseException):
+        found = translate_tls(reason, host)
+    if found is None and isinstance(reason, TimeoutError):
+        found = ConnectError(
+            f"{host} did not answer within {seconds:g} s.", hint="Check the network, or try again later."
+        )
+    raise found or HostUnreachable(
+        f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}.",
+        hint="Check server_hostname, and the network or the VPN.",
+    ) from exc
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _said(answer: Mapping[str, Any]) -> str:
+    for name in ("error_description", "message", "error"):
+        if isinstance(said := answer.get(name), str) and said:
+            return said[:300].rstrip(".")
+    return "no reason given"

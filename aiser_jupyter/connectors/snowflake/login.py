@@ -1,0 +1,162 @@
+"""Where an account of Snowflake is, and what its driver is told to log in there.
+
+The driver looks for much by itself: profiles and tokens in files, proxies in the environment, caches of
+credentials and of revocation lists, telemetry, the cloud that it runs in. Each of these is switched off by a
+value here, or because what would ask for it is never given; a test holds this to every option it has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from ...errors import ConfigError, ConnectError
+from ...secret import Secret
+from ..sockets import Cut, dial
+from ..tls import authority_file, context_of, wrap
+
+__all__ = ["DOMAINS", "account_of", "connect", "driver", "host_of", "require_answer"]
+
+DOMAINS = (".snowflakecomputing.com", ".snowflakecomputing.cn")
+_ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?){0,4}")
+_LOGIN_PATH = "/session/v1/login-request"
+_REQUEST_SECONDS = 30
+"""For what is asked once the login is done, by however short a limit that had."""
+_ATTEMPT_SECONDS = 60
+"""For one request: a part of a result is up to 16 MB, and has to come within it."""
+_loading = threading.Lock()
+
+
+def account_of(written: str) -> str:
+    """Return the account in its normal form, of an account, or of the whole name of its host.
+
+    Raises
+    ------
+    ConfigError
+
+    Examples
+    --------
+    >>> account_of("XY12345.eu-central-1.snowflakecomputing.com")
+    'xy12345.eu-central-1'
+    >>> account_of("myorg-my_account")
+    'myorg-my_account'
+    """
+    account = written.strip().casefold().rstrip(".")
+    for domain in DOMAINS:
+        account = account.removesuffix(domain)
+    if not _ACCOUNT.fullmatch(account):
+        raise ConfigError(
+            f"{written[:255]!r} is no account of Snowflake.",
+            hint="Write it as myorg-myaccount, or xy12345.eu-central-1, or as the whole name of its host.",
+        )
+    return account
+
+
+def host_of(account: str) -> str:
+    """Return the host of an account: certificates know no underscore, and China has a domain of its own.
+
+    Examples
+    --------
+    >>> host_of("myorg-my_account")
+    'myorg-my-account.snowflakecomputing.com'
+    """
+    region = account.partition(".")[2]
+    return account.replace("_", "-") + DOMAINS[region.startswith("cn-")]
+
+
+def require_answer(values: Mapping[str, Any], host: str, port: int, seconds: float) -> None:
+    """Look at what is there before the driver does, which brings the credential with its first request.
+
+    The driver follows a redirect, credential and all, wherever it leads; and it does not tell a closed port
+    from a silent one.
+
+    Raises
+    ------
+    ConnectError
+        Nothing answers, or it sends us on to somewhere else. What the handshake and the answer raise.
+    """
+    from http.client import HTTPResponse
+
+    sock = dial(host, port, seconds)
+    cut = Cut(sock)
+    try:
+        with closing(sock), cut.after(seconds):
+            context = context_of(values)
+            line = sock if context is None else wrap(sock, context, host)
+            with closing(line):
+                words = f"HEAD {_LOGIN_PATH} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+                line.sendall(words.encode())
+                answer = HTTPResponse(line, method="HEAD")
+                answer.begin()
+    finally:
+        cut.close()
+    if 300 <= answer.status < 400:
+        raise ConnectError(
+            f"{host} sends its visitors on to another address, and is not followed there.",
+            hint="Give the account, or the host, that it sends to, where that is right.",
+        )
+
+
+def connect(values: Mapping[str, Any], host: str, port: int, seconds: float) -> Any:
+    """Return the driver's connection, logged in. Raises what the driver raises."""
+    return driver().connect(**_options(values, host, port, seconds), **_secrets(values))
+
+
+def driver() -> Any:
+    """Import the driver, told not to ask the cloud's own addresses where this machine runs."""
+    with _loading:
+        os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
+        import snowflake.connector
+
+        return snowflake.connector
+
+
+def _options(values: Mapping[str, Any], host: str, port: int, seconds: float) -> dict[str, Any]:
+    whole = max(1, round(seconds))
+    options = {
+        "account": values["account"],
+        "host": host,
+        "port": port,
+        "protocol": "https" if values.get("ssl_enabled", True) else "http",
+        "user": values["user"],
+        "authenticator": values["authenticator"],
+        **{name: values[name] for name in ("warehouse", "database", "schema", "role") if values.get(name)},
+        "application": "aiser_jupyter",
+        "paramstyle": "qmark",
+        "autocommit": True,
+        # limits: the driver's own are minutes
+        "login_timeout": whole,
+        "connect_timeout": max(whole, _REQUEST_SECONDS),
+        "request_timeout": max(whole, _REQUEST_SECONDS),
+        "retry_timeout": _ATTEMPT_SECONDS,
+        "retry_max_attempts": 2,
+        "retry_backoff_base_ms": 100,
+        "retry_backoff_cap_ms": 500,
+        "logout_max_attempts": 1,
+        "logout_request_timeout_seconds": 3,
+        "logout_total_timeout_seconds": 3,
+        "logout_error_strategy": "best_effort",
+        # nothing is kept, told or asked besides
+        "client_store_temporary_credential": False,
+        "client_session_keep_alive": False,
+        "server_session_keep_alive": False,
+        "enable_server_session_keep_alive_auto_detection": False,
+        "crl_enable_disk_caching": False,
+        "use_proxy_env": False,
+        "auto_cleanup": False,
+        "session_parameters": {"CLIENT_TELEMETRY_ENABLED": False, "ABORT_DETACHED_QUERY": True},
+    }
+    if values.get("ssl_ca"):
+        options["custom_root_store_path"] = str(authority_file(values["ssl_ca"]))
+    return options
+
+
+def _secrets(values: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: value.reveal() for name, value in values.items() if isinstance(value, Secret)}
+    if "private_key_passphrase" in found:
+        found["private_key_password"] = found.pop("private_key_passphrase")  # its name at the driver
+    return found
