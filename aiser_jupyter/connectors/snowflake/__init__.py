@@ -24,7 +24,7 @@ from ..pool import rows
 from ..warehouse import WarehouseConnector
 from . import catalog
 from .errors import translate
-from .login import DOMAINS, account_of, connect, driver, host_of, require_answer
+from .login import DOMAINS, account_of, connect, host_of, loaded, require_answer
 from .session import SnowflakeSession
 
 __all__ = ["SnowflakeConnector"]
@@ -142,7 +142,7 @@ class SnowflakeConnector(WarehouseConnector):
 
     def connect(self, config: ConnectionConfig, *, read_only: bool, seconds: float) -> SnowflakeSession:
         self.require_secrets(config.values)
-        driver()  # its import takes a second or more, which is not the server's fault
+        loaded()  # its import takes a second or more, which is not the server's fault
         session = super().connect(config, read_only=read_only, seconds=seconds)
         assert isinstance(session, SnowflakeSession)
         return session

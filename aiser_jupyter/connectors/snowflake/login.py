@@ -19,7 +19,7 @@ from ...secret import Secret
 from ..sockets import Cut, dial
 from ..tls import authority_file, context_of, wrap
 
-__all__ = ["DOMAINS", "account_of", "connect", "driver", "host_of", "require_answer"]
+__all__ = ["DOMAINS", "account_of", "connect", "host_of", "loaded", "require_answer"]
 
 DOMAINS = (".snowflakecomputing.com", ".snowflakecomputing.cn")
 _ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?){0,4}")
@@ -103,10 +103,10 @@ def require_answer(values: Mapping[str, Any], host: str, port: int, seconds: flo
 
 def connect(values: Mapping[str, Any], host: str, port: int, seconds: float) -> Any:
     """Return the driver's connection, logged in. Raises what the driver raises."""
-    return driver().connect(**_options(values, host, port, seconds), **_secrets(values))
+    return loaded().connect(**_options(values, host, port, seconds), **_secrets(values))
 
 
-def driver() -> Any:
+def loaded() -> Any:
     """Import the driver, told not to ask the cloud's own addresses where this machine runs."""
     with _loading:
         os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
