@@ -35,7 +35,8 @@ from ..errors import (
 )
 from ..models import Availability, ConnectionConfig
 from ..run import Handle, Run
-from .base import Connector, Parameters, Session, Stage
+from .base import Parameters, Session, Stage
+from .catalog import CatalogConnector
 from .pool import Pool, PooledSession
 from .probe import probe
 from .sockets import Cut
@@ -248,7 +249,7 @@ class NetworkSession(Session):
         self._cut.close()
 
 
-class NetworkConnector(Connector):
+class NetworkConnector(CatalogConnector):
     """A database behind a network; its sessions come from a pool."""
 
     module: ClassVar[str]
@@ -273,20 +274,6 @@ class NetworkConnector(Connector):
     @abstractmethod
     def ask_to_stop(self, config: ConnectionConfig, handle: str, seconds: float) -> bool:
         """Stop the statement of ``handle`` on a connection of its own; True where there was one."""
-
-    @abstractmethod
-    def rights(self, session: NetworkSession) -> str:
-        """Say what the user may do, and warn of what is more than reading needs.
-
-        Raises
-        ------
-        NotPermitted
-            There is nothing that the user may read.
-        """
-
-    @abstractmethod
-    def sample(self, session: NetworkSession) -> str:
-        """Read a row of a table, and say which one."""
 
     def address(self, values: Mapping[str, Any]) -> tuple[str, int]:
         """Return the host and the port that ``values`` lead to."""

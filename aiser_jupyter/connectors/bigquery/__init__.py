@@ -16,13 +16,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from ...errors import AiserError, ConfigError
-from ...models import ConnectionConfig, Estimate, Statistics, Table, TableRef
+from ...models import ConnectionConfig, Estimate
 from ...secret import Secret
 from ..base import Capabilities, Field, Parameters, Session
+from ..catalog import Catalog
 from ..driver_thread import DriverThread
 from ..fields import warehouse_fields
 from ..hosts import require_allowed, require_vendor
-from ..network import STOP_SECONDS, NetworkSession
+from ..network import STOP_SECONDS
 from ..pool import PooledSession
 from ..sockets import resolve
 from ..tls import require_tls
@@ -49,6 +50,7 @@ class BigQueryConnector(WarehouseConnector):
     domains = (API, STORAGE, ".rep.googleapis.com")  # the last are Google's own, by region
     aliases: ClassVar[Mapping[str, str]] = {"database": "project", "schema": "dataset"}
     url_parts = ("project", "dataset")
+    catalog: ClassVar[Catalog] = catalog
     fields = warehouse_fields(
         Field("project", "Project", required=True, help="Its id: where queries run, and who pays for them."),
         Field("dataset", "Dataset", help="Where a table that is named without one is looked for."),
@@ -177,30 +179,6 @@ class BigQueryConnector(WarehouseConnector):
         return found
 
     # -- what there is ----------------------------------------------------------------------------------
-
-    def databases(self, session: Session) -> list[str]:
-        return catalog.databases(session)
-
-    def schemas(self, session: Session) -> list[str]:
-        return catalog.schemas(session)
-
-    def tables(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.tables(session, schema)
-
-    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.describe(session, schema)
-
-    def columns(self, session: Session, table: TableRef) -> Table:
-        return catalog.columns(session, table)
-
-    def statistics(self, session: Session, table: TableRef) -> Statistics:
-        return catalog.statistics(session, table)
-
-    def rights(self, session: NetworkSession) -> str:
-        return catalog.rights(session)
-
-    def sample(self, session: NetworkSession) -> str:
-        return catalog.sample(session)
 
 
 def _is_price(text: str) -> bool:

@@ -14,14 +14,14 @@ import ipaddress
 import re
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from ...errors import AiserError, ConfigError, QuerySyntaxError
-from ...models import ConnectionConfig, Estimate, Statistics, Table, TableRef
+from ...models import ConnectionConfig, Estimate
 from ..base import Capabilities, Field, Parameters, Session
+from ..catalog import Catalog
 from ..driver_thread import DriverThread
 from ..fields import warehouse_fields
-from ..network import NetworkSession
 from ..pool import PooledSession, rows
 from ..warehouse import WarehouseConnector, WarehouseSession
 from . import catalog
@@ -61,6 +61,7 @@ class DatabricksConnector(WarehouseConnector):
         ".cloud.databricks.mil",
     )
     url_parts = ("server_hostname", "catalog", "schema")
+    catalog: ClassVar[Catalog] = catalog
     fields = warehouse_fields(
         Field(
             "server_hostname",
@@ -174,30 +175,6 @@ class DatabricksConnector(WarehouseConnector):
         return translate(exc, sql)
 
     # -- what there is --------------------------------------------------------------------------------
-
-    def databases(self, session: Session) -> list[str]:
-        return catalog.databases(session)
-
-    def schemas(self, session: Session) -> list[str]:
-        return catalog.schemas(session)
-
-    def tables(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.tables(session, schema)
-
-    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.describe(session, schema)
-
-    def columns(self, session: Session, table: TableRef) -> Table:
-        return catalog.columns(session, table)
-
-    def statistics(self, session: Session, table: TableRef) -> Statistics:
-        return catalog.statistics(session, table)
-
-    def rights(self, session: NetworkSession) -> str:
-        return catalog.rights(session)
-
-    def sample(self, session: NetworkSession) -> str:
-        return catalog.sample(session)
 
     def expect(self, session: Session, sql: str, parameters: Parameters) -> Estimate:
         try:

@@ -15,14 +15,15 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ...errors import AiserError, ConfigError, TLSFailed
-from ...models import ConnectionConfig, Statistics, Table, TableRef
+from ...models import ConnectionConfig
 from ...secret import Secret
-from ..base import Capabilities, Field, Session
+from ..base import Capabilities, Field
+from ..catalog import Catalog
 from ..fields import network_fields
-from ..network import STOP_SECONDS, NetworkConnector, NetworkSession
+from ..network import STOP_SECONDS, NetworkConnector
 from ..sockets import Cut, dial, reach, resolve
 from ..tls import context_of, require_tls, translate_tls, wrap
 from . import catalog
@@ -59,6 +60,7 @@ class MySQLConnector(NetworkConnector):
     dialect = "mysql"
     module = "pymysql"
     extra = "mysql"
+    catalog: ClassVar[Catalog] = catalog
     fields = network_fields(
         3306,
         Field(
@@ -144,27 +146,6 @@ class MySQLConnector(NetworkConnector):
         return translate(exc, sql)
 
     # -- what there is --------------------------------------------------------------------------------
-
-    def schemas(self, session: Session) -> list[str]:
-        return catalog.schemas(session)
-
-    def tables(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.tables(session, schema)
-
-    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.describe(session, schema)
-
-    def columns(self, session: Session, table: TableRef) -> Table:
-        return catalog.columns(session, table)
-
-    def statistics(self, session: Session, table: TableRef) -> Statistics:
-        return catalog.statistics(session, table)
-
-    def rights(self, session: NetworkSession) -> str:
-        return catalog.rights(session)
-
-    def sample(self, session: NetworkSession) -> str:
-        return catalog.sample(session)
 
 
 def _log_in(config: ConnectionConfig, seconds: float) -> tuple[Any, Cut]:

@@ -18,7 +18,17 @@ from ..pool import SAMPLES, PooledSession, a_row, rows
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["columns", "describe", "quoted", "rights", "sample", "schemas", "statistics", "tables"]
+__all__ = [
+    "columns",
+    "databases",
+    "describe",
+    "quoted",
+    "rights",
+    "sample",
+    "schemas",
+    "statistics",
+    "tables",
+]
 
 _SYSTEM = "('information_schema', 'mysql', 'performance_schema', 'sys')"
 _KINDS = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view", "SYSTEM VIEW": "view"}
@@ -66,6 +76,11 @@ def _where(schema: str | None, table: str | None = None) -> tuple[str, dict[str,
     if table is not None:
         where, values["table"] = f"{where} AND TABLE_NAME = %(table)s", table
     return where, values
+
+
+def databases(session: Session) -> list[str]:
+    """None beside the schemas: what others call a database is a schema here."""
+    return []
 
 
 def schemas(session: Session) -> list[str]:

@@ -13,13 +13,14 @@ import ssl
 import struct
 import time
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 from ...errors import AiserError, ConnectError, TLSFailed
-from ...models import ConnectionConfig, Statistics, Table, TableRef
-from ..base import Capabilities, Field, Session
+from ...models import ConnectionConfig
+from ..base import Capabilities, Field
+from ..catalog import Catalog
 from ..fields import network_fields
-from ..network import NetworkConnector, NetworkSession
+from ..network import NetworkConnector
 from ..sockets import Address, Cut, reach, resolve
 from ..tls import context_of, require_tls, wrap
 from . import catalog
@@ -53,6 +54,7 @@ class PostgreSQLConnector(NetworkConnector):
     dialect = "postgres"
     module = "pg8000"
     extra = "postgresql"
+    catalog: ClassVar[Catalog] = catalog
     fields = network_fields(
         5432,
         Field(
@@ -185,31 +187,6 @@ class PostgreSQLConnector(NetworkConnector):
             session.close()
 
     # -- the catalog ----------------------------------------------------------------------------------
-
-    def rights(self, session: NetworkSession) -> str:
-        return catalog.rights(session)
-
-    def sample(self, session: NetworkSession) -> str:
-        return catalog.sample(session)
-
-    def databases(self, session: Session) -> list[str]:
-        return catalog.databases(session)
-
-    def schemas(self, session: Session) -> list[str]:
-        return catalog.schemas(session)
-
-    def tables(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.tables(session, schema)
-
-    def columns(self, session: Session, table: TableRef) -> Table:
-        return catalog.columns(session, table)
-
-    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.describe(session, schema)
-
-    def statistics(self, session: Session, table: TableRef) -> Statistics:
-        """Rows and bytes as of the last ANALYZE; unknown for a view, and before the first one."""
-        return catalog.statistics(session, table)
 
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         return translate(exc, sql)

@@ -15,12 +15,12 @@ from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from ...errors import AiserError, ConfigError, HostUnreachable
-from ...models import ConnectionConfig, Estimate, Statistics, Table, TableRef
+from ...models import ConnectionConfig, Estimate
 from ...secret import Secret
 from ..base import Capabilities, Field, Parameters, Session
+from ..catalog import Catalog
 from ..fields import network_fields
 from ..hosts import require_allowed, require_vendor
-from ..network import NetworkSession
 from ..postgresql import PostgreSQLConnector
 from ..sockets import Address, Cut, resolve
 from ..tls import context_of
@@ -90,6 +90,7 @@ class RedshiftConnector(PostgreSQLConnector):
     module = "redshift_connector"
     distribution = "redshift-connector"
     extra = "redshift"
+    catalog: ClassVar[Catalog] = catalog
     fields = _fields()
     aliases: ClassVar[Mapping[str, str]] = {
         "user": "username",
@@ -178,31 +179,6 @@ class RedshiftConnector(PostgreSQLConnector):
             session.close()
 
     # -- the catalog ----------------------------------------------------------------------------------
-
-    def rights(self, session: NetworkSession) -> str:
-        return catalog.rights(session)
-
-    def sample(self, session: NetworkSession) -> str:
-        return catalog.sample(session)
-
-    def databases(self, session: Session) -> list[str]:
-        return catalog.databases(session)
-
-    def schemas(self, session: Session) -> list[str]:
-        return catalog.schemas(session)
-
-    def tables(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.tables(session, schema)
-
-    def columns(self, session: Session, table: TableRef) -> Table:
-        return catalog.columns(session, table)
-
-    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.describe(session, schema)
-
-    def statistics(self, session: Session, table: TableRef) -> Statistics:
-        """Rows and bytes by Redshift's own count; unknown for a view, and without the right to look."""
-        return catalog.statistics(session, table)
 
     def expect(self, session: Session, sql: str, parameters: Parameters) -> Estimate | None:
         return expect(session, sql, parameters)

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ...errors import AiserError, ConfigError
-from ...models import ConnectionConfig, Estimate, Statistics, Table, TableRef
+from ...models import ConnectionConfig, Estimate
 from ..base import Capabilities, Field, Parameters, Session
+from ..catalog import Catalog
 from ..driver_thread import DriverThread
 from ..fields import warehouse_fields
-from ..network import STOP_SECONDS, NetworkSession
+from ..network import STOP_SECONDS
 from ..pool import rows
 from ..warehouse import WarehouseConnector
 from . import catalog
@@ -52,6 +53,7 @@ class SnowflakeConnector(WarehouseConnector):
     domains = DOMAINS
     aliases: ClassVar = {"username": "user", "passphrase": "private_key_passphrase"}
     capabilities = Capabilities(paramstyle="qmark", catalogs=True, wakes=True)
+    catalog: ClassVar[Catalog] = catalog
     fields = warehouse_fields(
         Field(
             "account",
@@ -182,29 +184,5 @@ class SnowflakeConnector(WarehouseConnector):
 
     # -- what there is --------------------------------------------------------------------------------
 
-    def databases(self, session: Session) -> list[str]:
-        return catalog.databases(session)
-
-    def schemas(self, session: Session) -> list[str]:
-        return catalog.schemas(session)
-
-    def tables(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.tables(session, schema)
-
-    def describe(self, session: Session, schema: str | None = None) -> list[Table]:
-        return catalog.describe(session, schema)
-
-    def columns(self, session: Session, table: TableRef) -> Table:
-        return catalog.columns(session, table)
-
-    def statistics(self, session: Session, table: TableRef) -> Statistics:
-        return catalog.statistics(session, table)
-
     def expect(self, session: Session, sql: str, parameters: Parameters) -> Estimate | None:
         return catalog.expect(session, sql, parameters)
-
-    def rights(self, session: NetworkSession) -> str:
-        return catalog.rights(session)
-
-    def sample(self, session: NetworkSession) -> str:
-        return catalog.sample(session)
