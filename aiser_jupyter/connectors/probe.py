@@ -53,8 +53,7 @@ def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generat
     def database() -> str:
         if late:
             raise late[0]
-        named = [str(values[part]) for part in kind.url_parts[1:] if values.get(part)]
-        return ".".join(named) or "none named"
+        return ".".join(str(values[part]) for part in kind.url_parts[1:] if values.get(part)) or "none named"
 
     def sample() -> str:
         try:

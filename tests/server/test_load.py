@@ -62,8 +62,12 @@ def database(postgresql: PostgreSQL, size: Size) -> Iterator[PostgreSQL]:
     people = [*size.people, NEWCOMER]
     for person in people:
         postgresql.admin(f"CREATE ROLE {person} LOGIN PASSWORD '{WORD}'")
+    # Where there are tables, an account that may read none of them does not pass the connection's test.
+    postgresql.admin("CREATE TABLE load_read AS SELECT 1 AS one", database=postgresql.database)
+    postgresql.admin("GRANT SELECT ON load_read TO PUBLIC", database=postgresql.database)
     yield postgresql
     postgresql.admin(END)
+    postgresql.admin("DROP TABLE load_read", database=postgresql.database)
     for person in people:
         postgresql.admin(f"DROP ROLE {person}")
 

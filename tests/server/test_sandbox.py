@@ -45,7 +45,7 @@ def sandboxes(server: JupyterServer) -> set[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            ours = b"sandbox_child" in (folder / "cmdline").read_bytes()
+            ours = b"connectors.sandbox.child" in (folder / "cmdline").read_bytes()
         except (OSError, IndexError):
             continue
         if parent == server.pid and ours:

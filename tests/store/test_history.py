@@ -288,8 +288,9 @@ def test_the_queue_is_bounded(
 
 
 def test_closing_ends_the_thread_and_a_later_run_is_kept_still(history: History, entry: Entry) -> None:
+    before = set(threading.enumerate())
     history.start(entry(id="1"))
     history.close()
-    assert "aiser-history" not in {thread.name for thread in threading.enumerate()}
+    assert "aiser-history" not in {thread.name for thread in set(threading.enumerate()) - before}
     history.start(entry(id="2"))
     assert {e.id for e in history.list()} == {"1", "2"}
