@@ -89,7 +89,9 @@ def _serve(server: Channel, idle_seconds: float) -> None:
     used: float | None = None  # it was started because somebody is about to ask
     with open(os.devnull, "w") as nowhere:
         while True:
-            faulthandler.dump_traceback_later(_STUCK_SECONDS, exit=True, file=nowhere)
+            # Its timer is a thread: where a statement has all the memory, there is none until the next look.
+            with suppress(MemoryError, RuntimeError):
+                faulthandler.dump_traceback_later(_STUCK_SECONDS, exit=True, file=nowhere)
             for id in [id for id, one in sessions.items() if one.ended]:
                 del sessions[id]
             if sessions:
