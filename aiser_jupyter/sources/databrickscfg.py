@@ -6,7 +6,6 @@ profile is listed with the word that says so.
 
 from __future__ import annotations
 
-import configparser
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..secret import Secret
 from .draft import Draft
+from .ini import sections_of
 
 __all__ = ["drafts"]
 
@@ -27,13 +27,9 @@ def drafts(text: str) -> Iterator[Draft]:
     Raises
     ------
     ConfigError
-        It is not made of sections.
+        It is not an INI file.
     """
-    parser = configparser.RawConfigParser(default_section="", strict=True)
-    try:
-        parser.read_string(text)
-    except configparser.Error:  # what it says shows the line, and that line may be the token
-        raise ConfigError("The file is not made of [profiles] with name = value.") from None
+    parser = sections_of(text, default_section="")
     for profile in parser.sections():
         keys = {name: value for name, value in parser.items(profile) if value}
         if "host" in keys:  # else a section of the command line's own settings

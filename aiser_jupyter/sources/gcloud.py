@@ -5,11 +5,11 @@ It holds no key. The connection signs in as the machine's application default sa
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Iterator
 
 from ..errors import ConfigError
 from .draft import Draft
+from .ini import sections_of
 
 __all__ = ["drafts"]
 
@@ -20,13 +20,9 @@ def drafts(text: str) -> Iterator[Draft]:
     Raises
     ------
     ConfigError
-        It is not made of sections.
+        It is not an INI file.
     """
-    parser = configparser.RawConfigParser(default_section="", strict=True)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        raise ConfigError("The file is not made of [sections] with name = value.") from None
+    parser = sections_of(text, default_section="")
     project = parser.get("core", "project", fallback="")
     if not project:
         missing = ConfigError("It names no project.", hint="gcloud config set project PROJECT")

@@ -14,13 +14,13 @@ option; JupySQL never writes that, and it is refused here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from configparser import Error, RawConfigParser
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ..errors import ConfigError, nearest
 from ..secret import Secret
 from .draft import Draft
+from .ini import sections_of
 
 __all__ = ["drafts"]
 
@@ -35,12 +35,7 @@ def drafts(text: str) -> Iterator[Draft]:
     ConfigError
         It is not an INI file.
     """
-    parser = RawConfigParser()
-    try:
-        parser.read_string(text)
-    except Error as exc:  # its message shows the line, and that line may be the password
-        errors = getattr(exc, "errors", None) or [(getattr(exc, "lineno", "?"),)]
-        raise ConfigError(f"The file is not an INI file: line {errors[0][0]} cannot be read.") from None
+    parser = sections_of(text)
     for section in parser.sections():
         try:
             yield _draft(section, dict(parser.items(section)))

@@ -126,9 +126,9 @@ DBT = """
 shop:
   outputs:
     snow: {type: snowflake, account: xy12345, user: ann, password: s3cret, database: SHOP, threads: 4}
-    key: {type: snowflake, account: xy12345, user: ann, private_key_path: /home/ann/key.p8}
+    key: {type: snowflake, account: xy12345, user: ann, private_key_path: keys/key.p8}
     big: {type: bigquery, method: oauth, project: my-shop-1, dataset: sales}
-    robot: {type: bigquery, method: service-account, project: my-shop-1, keyfile: /home/ann/key.json}
+    robot: {type: bigquery, method: service-account, project: my-shop-1, keyfile: keys/key.json}
     impersonated: {type: bigquery, method: external, project: my-shop-1}
     red: {type: redshift, host: c.x.eu-west-1.redshift.amazonaws.com, user: ann, pass: s3cret, dbname: a}
     bricks: {type: databricks, host: d.cloud.databricks.com, http_path: /sql/1.0/warehouses/abc, token: dapi}
