@@ -37,6 +37,7 @@ from ..models import Availability, ConnectionConfig
 from ..run import Handle, Run
 from .base import Parameters, Session, Stage
 from .catalog import CatalogConnector
+from .causes import bare
 from .pool import Pool, PooledSession
 from .probe import probe
 from .sockets import Cut
@@ -44,6 +45,8 @@ from .tls import translate_tls
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from .state import WarehouseState
 
 __all__ = ["NetworkConnector", "NetworkSession"]
 
@@ -323,11 +326,17 @@ class NetworkConnector(CatalogConnector):
                     hint="It accepts connections and does not answer: it may be overloaded or no database.",
                 )
             elif isinstance(exc, AiserError):
-                _bare(exc.__cause__)
+                if exc.__cause__ is not None:
+                    bare(exc.__cause__)
                 raise
             else:
                 error = translate_tls(exc, host) or self.translate(exc)
-            raise error from _bare(exc)
+            raise error from bare(exc)
+
+    def state(self, config: ConnectionConfig, seconds: float) -> WarehouseState | None:
+        """`Connector.state`: an idle session is asked whether it lives, a new one has just logged in."""
+        self.open(config, read_only=self.capabilities.read_only).close()
+        return None
 
     def stop(self, config: ConnectionConfig, handle: str) -> bool:
         return self.ask_to_stop(config, handle, STOP_SECONDS)
@@ -350,13 +359,3 @@ def _installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # a package that it would lie in is not there either
         return False
-
-
-def _bare(exc: BaseException | None) -> BaseException | None:
-    """Take the frames from a login's failure and from what led to it: they hold the password."""
-    found, seen = exc, set[BaseException]()
-    while found is not None and found not in seen:  # an error may be its own cause
-        seen.add(found)
-        found.__traceback__ = None
-        found = found.__cause__ or found.__context__
-    return exc

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AiserError, ConfigError, TLSFailed
+from .causes import causes
 from .sockets import Address, is_loopback
 
 if TYPE_CHECKING:
@@ -111,9 +112,7 @@ def require_tls(values: Mapping[str, Any], addresses: Sequence[Address], host: s
 
 def translate_tls(exc: BaseException, host: str) -> AiserError | None:
     """Return what a failed handshake means; None where ``exc`` is no failure of TLS."""
-    found: BaseException | None = exc
-    while found is not None and not isinstance(found, ssl.SSLError):
-        found = getattr(found, "original_exception", None) or found.__cause__ or found.__context__
+    found = next((each for each in causes(exc) if isinstance(each, ssl.SSLError)), None)
     if found is None or (isinstance(found, ssl.SSLEOFError) and not _in_handshake(found)):
         return None
     if not isinstance(found, ssl.SSLCertVerificationError):

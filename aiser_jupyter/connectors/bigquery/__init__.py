@@ -20,6 +20,7 @@ from ...models import ConnectionConfig, Estimate
 from ...secret import Secret
 from ..base import Capabilities, Field, Parameters, Session
 from ..catalog import Catalog
+from ..causes import bare
 from ..driver_thread import DriverThread
 from ..fields import warehouse_fields
 from ..hosts import require_allowed, require_vendor
@@ -29,7 +30,7 @@ from ..sockets import resolve
 from ..tls import require_tls
 from ..warehouse import WarehouseConnector, WarehouseSession
 from . import catalog
-from .errors import bare, translate
+from .errors import translate
 from .login import API, DATASET, PROJECT, STORAGE, clients, endpoint, read_key
 
 __all__ = ["BigQueryConnector"]

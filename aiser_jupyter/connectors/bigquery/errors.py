@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
 from typing import Any
 
 from ...errors import (
@@ -34,9 +33,10 @@ from ...errors import (
     UnknownDatabase,
     UnknownTable,
 )
+from ..causes import causes
 from ..tls import translate_tls
 
-__all__ = ["bare", "translate"]
+__all__ = ["translate"]
 
 _PLACE = re.compile(r"\s*at \[(\d+):(\d+)\]")
 _URL = re.compile(r"\A(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
@@ -59,7 +59,7 @@ _BUSY = {"rateLimitExceeded", "RESOURCE_EXHAUSTED", "userRateLimitExceeded"}
 
 def translate(exc: Exception, sql: str = "") -> AiserError:
     """Return the error to raise ``from exc``."""
-    for each in _causes(exc):
+    for each in causes(exc):
         if isinstance(each, AiserError):
             return each
     if found := _sign_in(exc):
@@ -69,7 +69,7 @@ def translate(exc: Exception, sql: str = "") -> AiserError:
         return _api(reason, text, code)
     module = type(exc).__module__.partition(".")[0]
     if module in ("requests", "urllib3", "google", "grpc") or isinstance(exc, OSError):
-        untrusted = any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(exc))
+        untrusted = any(isinstance(each, ssl.SSLCertVerificationError) for each in causes(exc))
         found = translate_tls(exc, "BigQuery") if untrusted else None
         return found or ConnectionLost("The connection to BigQuery broke off.", hint="Run it again.")
     if isinstance(exc, MemoryError):
@@ -77,28 +77,11 @@ def translate(exc: Exception, sql: str = "") -> AiserError:
     return ConnectionLost("BigQuery's answer could not be read.", hint="Run it again.")
 
 
-def bare(exc: Exception) -> Exception:
-    """Take the driver's frames from ``exc`` and from what led to it: they hold tokens and keys."""
-    for each in _causes(exc):
-        each.__traceback__ = None
-    return exc
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield ``exc`` and what led to it; a loop in there ends."""
-    seen: set[int] = set()
-    found: BaseException | None = exc
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        found = getattr(found, "cause", None) or found.__cause__ or found.__context__
-
-
 def _read(exc: Exception) -> tuple[str, str, int]:
     """Return reason, message and HTTP status; of the last try, where the driver tried several times."""
     from google.api_core.exceptions import GoogleAPICallError
 
-    called = next((each for each in _causes(exc) if isinstance(each, GoogleAPICallError)), None)
+    called = next((each for each in causes(exc) if isinstance(each, GoogleAPICallError)), None)
     if called is None:
         return "", str(exc), 0
     errors: Any = called.errors or ()
@@ -111,7 +94,7 @@ def _read(exc: Exception) -> tuple[str, str, int]:
 def _sign_in(exc: Exception) -> AiserError | None:
     from google.auth.exceptions import GoogleAuthError, TransportError
 
-    found = next((each for each in _causes(exc) if isinstance(each, GoogleAuthError)), None)
+    found = next((each for each in causes(exc) if isinstance(each, GoogleAuthError)), None)
     if found is None or isinstance(found, TransportError):
         return None
     said = str(found.args[0]) if found.args else ""

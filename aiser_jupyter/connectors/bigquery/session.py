@@ -19,10 +19,11 @@ from ...models import ConnectionConfig, Estimate, Notice
 from ...run import Progress, Run
 from ...sql.scan import survey
 from ..base import Parameters
+from ..causes import bare
 from ..driver_thread import DriverThread
 from ..network import STOP_SECONDS
 from ..warehouse import WarehouseSession
-from .errors import bare, translate
+from .errors import translate
 from .jobs import (
     GRACE,
     console_link,

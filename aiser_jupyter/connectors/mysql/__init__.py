@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -22,6 +21,7 @@ from ...models import ConnectionConfig
 from ...secret import Secret
 from ..base import Capabilities, Field
 from ..catalog import Catalog
+from ..causes import forget_locals
 from ..fields import network_fields
 from ..network import STOP_SECONDS, NetworkConnector
 from ..sockets import Cut, dial, reach, resolve
@@ -168,7 +168,7 @@ def _log_in(config: ConnectionConfig, seconds: float) -> tuple[Any, Cut]:
     except BaseException as exc:
         cut.close()
         sock.close()
-        _forget_locals(exc)
+        forget_locals(exc)
         raise
 
 
@@ -204,13 +204,6 @@ class _Refused:
             "The server asks for the password in the clear, and TLS is off.",
             hint="Turn TLS on (ssl_enabled), or use another kind of login for this user.",
         )
-
-
-def _forget_locals(exc: BaseException | None) -> None:
-    """Empty the driver's frames: they hold the password, and a verbose traceback prints them."""
-    while exc is not None:
-        traceback.clear_frames(exc.__traceback__)
-        exc = exc.__cause__ or exc.__context__
 
 
 def _greeting(sock: socket.socket) -> int:

@@ -26,6 +26,7 @@ from ...errors import (
     UnknownDatabase,
     UnknownTable,
 )
+from ..causes import causes
 
 __all__ = ["fields_of", "translate", "translated"]
 
@@ -120,10 +121,8 @@ def translate(exc: Exception, sql: str = "") -> AiserError:
     """Return our error for an exception of the driver, or of the socket under it."""
     if isinstance(exc, AiserError):
         return exc
-    found: BaseException | None = exc
-    while found is not None and not (found.args and isinstance(found.args[0], dict)):
-        found = found.__context__  # pg8000 closes the connection first, and may fail at that
-    fields: Any = (found or exc).args[0] if (found or exc).args else ""
+    said = (each.args[0] for each in causes(exc) if each.args)
+    fields: Any = next((first for first in said if isinstance(first, dict)), exc.args[0] if exc.args else "")
     if isinstance(fields, dict):
         return _at_login(fields) or translated(fields, sql)
     text = str(fields)
