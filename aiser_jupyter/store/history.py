@@ -8,7 +8,8 @@ Rules:
   written once, and a panel of another process still sees what runs.
 - Nothing that was queued is lost at a normal exit: `History.flush` runs at exit, and before every read,
   so that a process reads its own writes.
-- A row that cannot be written is given up, and `History.problem` says so.
+- A row that cannot be written is given up, and `History.problem` says so. Where another process keeps the
+  store locked, it is tried again for `LOCKED_SECONDS`.
 - While a run is open its row's heartbeat is renewed. A row whose process is gone becomes ``lost``.
 - Any process of the user may ask for a run to stop (`History.ask_to_stop`): the one that runs it looks once a
   second while it runs anything, and calls `History.on_stop`.
@@ -17,6 +18,7 @@ Rules:
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
 import time
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import StoreError
 from ..models import HistoryEntry, Notice, RunState
 from . import rows
+from .inspection import is_locked
 from .process import alive, this_process
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ STALE_SECONDS = 120.0  # a run of another machine that has not beaten for so lon
 PRUNE_EVERY = 200  # finished runs between two prunings
 FLUSH_SECONDS = 10.0
 GATHER_SECONDS = 0.1
+LOCKED_SECONDS = 300.0
 
 
 Write = tuple[str, Sequence[Any]]  # a statement and what is bound in it
@@ -175,7 +179,7 @@ class History:
 
     def close(self) -> None:
         """Write what is queued and end the thread. The next write starts another."""
-        self.flush()
+        self.flush(FLUSH_SECONDS)
         with self._wake:
             thread, self._thread = self._thread, None
             self._urgent.set()
@@ -221,13 +225,15 @@ class History:
                 if time.monotonic() >= beaten + BEAT_SECONDS:
                     beaten = time.monotonic()
                     beats = [(rows.BEAT, (time.time(), id)) for id in self._running]
-            if taken or beats:
-                self._write(taken, beats)
+            written = not (taken or beats) or self._write(taken, beats)
             if running and time.monotonic() >= looked + LOOK_SECONDS:
                 looked = time.monotonic()
                 self._look(running)
             with self._wake:
-                self._settled += len(taken)
+                if written:
+                    self._settled += len(taken)
+                else:
+                    self._pending.extendleft(reversed(taken))
                 self._wake.notify_all()
 
     def _look(self, running: set[str]) -> None:
@@ -245,15 +251,27 @@ class History:
             elif last[write.id] is write:
                 yield rows.UPSERT, rows.values(write, time.time(), self._host)
 
-    def _write(self, taken: Sequence[Pending], beats: Sequence[Write]) -> None:
+    def _write(self, taken: Sequence[Pending], beats: Sequence[Write]) -> bool:
+        """Write, or give up; False where another process keeps the store locked, and there is time still."""
+        began = time.monotonic()
         try:
             with self._store.write() as connection:
                 for sql, parameters in (*self._encoded(taken), *beats):
                     connection.execute(sql, parameters)
+            self._locked_since = math.inf
         except StoreError as exc:
+            if taken and is_locked(exc) and self._may_wait(began):
+                return False
             self._give_up(len(taken) + len(beats), exc.message, exc.hint)
         except Exception as exc:  # the thread must live on: whatever it is becomes the notice
             self._give_up(len(taken) + len(beats), repr(exc))
+        return True
+
+    def _may_wait(self, began: float) -> bool:
+        """Say whether what could not be written waits for the lock: not for ever, nor at the end."""
+        self._locked_since = min(self._locked_since, began)
+        late = time.monotonic() - self._locked_since > LOCKED_SECONDS
+        return not late and self._thread is threading.current_thread()
 
     def _give_up(self, count: int, why: str, hint: str = "") -> None:
         text = f"The history misses {count} change{'s' if count > 1 else ''}: {why}"
@@ -281,6 +299,7 @@ class History:
         self._running: set[str] = set()
         self._thread = None
         self._queued = self._settled = self._finished = 0
+        self._locked_since = math.inf
         self._host = this_process()
 
 

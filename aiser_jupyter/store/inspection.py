@@ -85,6 +85,15 @@ def is_of_surroundings(exc: sqlite3.Error, path: Path) -> bool:
     return _code(exc) & 0xFF in _SURROUNDINGS
 
 
+def is_locked(exc: BaseException) -> bool:
+    """Say whether what was translated is that another process holds the lock: a moment later it may work."""
+    cause = exc.__cause__
+    return isinstance(cause, sqlite3.Error) and _code(cause) & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+
+
 def store_error(exc: sqlite3.Error, path: Path) -> StoreError:
     """Translate an error of SQLite on the file at ``path``."""
     code = _code(exc) & 0xFF
