@@ -4,7 +4,8 @@ Two people ask a real Jupyter server over HTTP, several statements at a time, of
 MariaDB: good ones, wrong ones, some that take too long, are cancelled, are read page by page, or whose client
 hangs up. Every ten seconds a network fault befalls one of the databases for some seconds. The server is
 counted twice at rest, after a warm-up and at the end: what there is more of then has leaked. Its memory is
-measured meanwhile.
+measured meanwhile. An answer that no client expects is shown with what was asked, which fault there was, and
+the server's log, which is kept in ``.cache/soak.log`` where something was missed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.proxy import Proxy
 
+LOG = Path(__file__).parent.parent / ".cache" / "soak.log"
 PEOPLE, EACH = ("ann", "bob"), 6
 FAULT_EVERY, FAULT_LASTS = 10.0, 4.0
 SPARE = 2  # of threads, descriptors and files, more at the end than before
@@ -76,17 +78,19 @@ SESSIONS = {
 
 @dataclass
 class Tally:
-    """What was answered; guarded by its lock."""
+    """What was answered; guarded by its lock. ``fault`` is the newest one."""
 
     answers: Counter[str] = field(default_factory=Counter)
     strange: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    fault: str = "no fault yet"
 
-    def note(self, what: str, status: int, raw: bytes = b"") -> None:
+    def note(self, what: str, status: int, raw: bytes = b"", asked: object = None) -> None:
         with self.lock:
             self.answers[f"{what} {status}"] += 1
             if status not in EXPECTED:
-                self.strange.append(f"{what}: {status} {raw[:300].decode(errors='replace')}")
+                at, text = time.strftime("%H:%M:%S"), raw[:2000].decode(errors="replace")
+                self.strange.append(f"{at} {what}: {status} {text}\n  asked: {asked}\n  {self.fault}")
 
 
 class Person(threading.Thread):
@@ -122,10 +126,10 @@ class Person(threading.Thread):
         try:
             answer = self._caller.ask(method, path, body)
         except OSError as exc:
-            self._tally.note(f"{what} {type(exc).__name__}", 0)
+            self._tally.note(f"{what} {type(exc).__name__}", 0, str(exc).encode(), body or path)
             self._caller.close()
             return {}
-        self._tally.note(what, answer.status, answer.raw)
+        self._tally.note(what, answer.status, answer.raw, body or path)
         return dict(answer.json) if answer.headers.get("Content-Type") == "application/json" else {}
 
     def _execute(self, what: str, sql: str, where: str, **more: object) -> dict[str, object]:
@@ -234,6 +238,8 @@ class Soak:
     def _befall(self, chance: random.Random) -> None:
         proxy, (mode, options) = chance.choice(self.proxies), chance.choice(FAULTS)
         self.faults[mode] += 1
+        database = self.databases[self.proxies.index(proxy)]
+        self.tally.fault = f"newest fault: {mode} of {type(database).__name__} at {time.strftime('%H:%M:%S')}"
 
         def befall() -> None:
             proxy.set(mode, **options)
@@ -315,7 +321,12 @@ def main(minutes: float, warm: float) -> int:
     for strange in soak.tally.strange[:10]:
         print(strange)
     print("".join(log.partition("Traceback")[1:])[:6000])
-    return int(any(row.missed for row in rows))
+    missed = any(row.missed for row in rows)
+    if missed:
+        LOG.parent.mkdir(exist_ok=True)
+        LOG.write_text(log)
+        print(f"The server's log: {LOG}")
+    return int(missed)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from jupyter_server.extension.application import ExtensionApp
 from tornado.ioloop import PeriodicCallback
 from traitlets import Float, Int
 
+from ..memory import give_back
 from ..services import os_identity
 from .admission import Admission, Pace
 from .handlers import routes
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 WATCH_SECONDS = 300.0
 """Connections are asked whether they work for so long after somebody looked."""
+_GIVE_BACK_SECONDS = 60.0
 
 
 class AiserExtension(ExtensionApp):
@@ -58,7 +60,7 @@ class AiserExtension(ExtensionApp):
 
     def initialize_settings(self) -> None:
         self.executor = ThreadPoolExecutor(self.threads, thread_name_prefix="aiser-server")
-        # One thread, for text is made under Python's lock: more of them only keep the loop from it.
+        # One thread: values that Arrow cannot write are made under Python's lock, which the loop needs.
         self.encoder = ThreadPoolExecutor(1, thread_name_prefix="aiser-encodes")
         self._services: dict[Identity, Services] = {}
         self._jobs: dict[Identity, Jobs] = {}
@@ -67,6 +69,7 @@ class AiserExtension(ExtensionApp):
         self._periodic = [
             PeriodicCallback(self._reap, self.reap_seconds * 1000),
             PeriodicCallback(self._sweep, self.sweep_seconds * 1000),
+            PeriodicCallback(self._give_back, _GIVE_BACK_SECONDS * 1000),
         ]
         for each in self._periodic:
             each.start()
@@ -158,6 +161,11 @@ class AiserExtension(ExtensionApp):
             if time.monotonic() - looked > WATCH_SECONDS:
                 del self._watched[identity]
                 await loop.run_in_executor(self.executor, self.services_for(identity).monitor.stop)
+
+    async def _give_back(self) -> None:
+        """Give the memory of what ended back, where there was anything."""
+        if self._jobs:
+            await asyncio.get_running_loop().run_in_executor(self.executor, give_back)
 
     async def stop_extension(self) -> None:
         for each in self._periodic:
