@@ -115,6 +115,9 @@ class AiserDuckDB(Configurable):
     temp_directory = Unicode("", help="Where DuckDB spills; empty is a private folder.").tag(config=True)
     temp_limit = Count(0, min=0, help="Bytes DuckDB may spill; 0 is 90 % of the free disk.").tag(config=True)
     server_bytes = Count(0, min=0, help="Bytes of its process on a server; 0 is a quarter.").tag(config=True)
+    server_total_bytes = Count(
+        0, min=0, help="Bytes of these processes of all persons together; 0 is three quarters."
+    ).tag(config=True)
     server_seconds = Number(600.0, min=0, help="Seconds that process stays without work.").tag(config=True)
 
     def memory_bytes(self) -> int:

@@ -3,8 +3,9 @@
 DuckDB reads files that anybody may have written, and its memory limit is not the process's. On a server it
 therefore runs in a child (`child`) that reaches the files below the server's folder and nothing else,
 has a memory limit of the operating system, an environment without secrets, and no descriptor but its socket.
-If it dies, the statements of its person fail, and the next one starts another. A connection's configuration
-names its sandbox by id; one whose sandbox is gone opens nothing.
+If it dies, the statements of its person fail, and the next one starts another. All of them together are
+promised so much memory at most (`room`): one that rests is ended where another person needs its share. A
+connection's configuration names its sandbox by id; one whose sandbox is gone opens nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Iterator
@@ -27,11 +29,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...config import MIB, machine_memory
-from ...errors import AiserError, ConnectError, ConnectionLost, EngineUnavailable
+from ...errors import AiserError, ConnectError, ConnectionLost, EngineUnavailable, OutOfMemory
 from ...models import Notice
 from ..folder import Folder
+from .room import Room
 from .session import SandboxSession
-from .wire import Channel, Closed
+from .wire import NO_MEMORY, Channel, Closed
 
 if TYPE_CHECKING:
     from ...config import AiserDuckDB
@@ -44,8 +47,10 @@ LEAST = 768 * MIB
 """A process with less does not start; a smaller setting means this."""
 PREFIX = "aiser-duckdb-"
 _INHERITED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TZ")
+_LIMIT = "AiserDuckDB.server_bytes sets the limit"
 _GONE = "Tables that were made in memory are gone."
 
+_room = Room()
 _sandboxes: weakref.WeakValueDictionary[str, Sandbox] = weakref.WeakValueDictionary()
 
 
@@ -139,17 +144,32 @@ class _Child:
         self._news: Notice | None = None
         self._ids = itertools.count()
         self._ended = threading.Event()
+        self._using = threading.Lock()
+        self._sessions: set[int] = set()
+        self._rested: float | None = None  # it was started because somebody is about to ask
+        self._retired = False
+        _room.enter(self, _promise(settings), _total(settings))
+        with ExitStack() as undone:
+            undone.callback(_room.leave, self)
+            try:
+                self._begin(settings, undone)
+            except (OSError, RuntimeError, Closed) as exc:
+                raise ConnectError(f"DuckDB's process did not start: {exc}") from exc
+            undone.pop_all()
+        _room.settle(self, self)
+
+    def _begin(self, settings: AiserDuckDB, undone: ExitStack) -> None:
+        """Start it; ``undone`` gets what has to be undone where that fails."""
         self._spill = _Spill(settings.temp_directory or tempfile.gettempdir())
+        undone.callback(self._spill.remove)
         here, there = socket.socketpair()
         self._server = Channel(here)
-        try:
-            with there:
-                self._process = _start(there.fileno())
-            self._server.send(_configuration(settings, folder.path, self._spill.path))
-        except (OSError, Closed) as exc:
-            self._server.close()
-            self._spill.remove()
-            raise ConnectError(f"DuckDB's process did not start: {exc}") from exc
+        undone.callback(self._server.close)
+        with there:
+            self._process = _start(there.fileno())
+        undone.callback(self._process.wait)
+        undone.callback(self._process.kill)
+        self._server.send(_configuration(settings, self.folder.path, self._spill.path))
         threading.Thread(target=self._watch, name="aiser-duckdb-process", daemon=True).start()
 
     @property
@@ -160,10 +180,24 @@ class _Child:
     def alive(self) -> bool:
         return not self._ended.is_set()
 
+    @property
+    def resting(self) -> float | None:
+        """Since when nobody has a session in it, on the monotonic clock; None while somebody has."""
+        return self._rested
+
     def session(self, database: str | None, read_only: bool) -> SandboxSession:
         """Return an open session. Raises `Closed` where the process is gone, or has no memory for it."""
         id = next(self._ids)
-        here, there = socket.socketpair()
+        with self._using:
+            if self._retired:
+                raise Closed("it makes room for another")
+            self._sessions.add(id)
+            self._rested = None
+        try:
+            here, there = socket.socketpair()
+        except OSError as exc:
+            self.left(id)
+            raise ConnectError(f"DuckDB's process was not reached: {exc.strerror}.") from exc
         session = SandboxSession(id, here, self)
         try:
             with there:
@@ -173,6 +207,23 @@ class _Child:
             session.close()
             raise
         return session
+
+    def left(self, session: int) -> None:
+        with self._using:
+            self._sessions.discard(session)
+            if self._sessions or self._rested is not None:
+                return
+            self._rested = time.monotonic()
+        _room.rests()
+
+    def retire(self) -> bool:
+        """End it for another person's, unless somebody has a session in it."""
+        with self._using:
+            if self._sessions or self._rested is None:
+                return False
+            self._retired = True
+        self.close()
+        return True
 
     def interrupt(self, session: int) -> None:
         with suppress(Closed):  # then what it ran has stopped with it
@@ -187,6 +238,13 @@ class _Child:
         if not self._ended.wait(5.0):
             return ConnectionLost("DuckDB's process closed the session.", hint="Run it again.")
         code = self._process.returncode
+        hint = f"The next statement starts a new one. {_GONE}"
+        if not self._given_up and code in (NO_MEMORY, -signal.SIGABRT):
+            what = "ended" if code == NO_MEMORY else "gave up (SIGABRT), most likely"
+            return OutOfMemory(
+                f"The process that DuckDB ran in {what} because it had no memory left.",
+                hint=f"Read fewer columns or rows, or aggregate first; {_LIMIT}. {hint}",
+            )
         if self._given_up:
             what = "had to be ended, because of another statement in it"
         elif code == -signal.SIGKILL:
@@ -195,7 +253,6 @@ class _Child:
             what = f"crashed ({signal.Signals(-code).name}), as a damaged file may make it do"
         else:
             what = f"ended ({code})"
-        hint = f"The next statement starts a new one. {_GONE}"
         return ConnectionLost(f"The process that DuckDB ran in {what}.", hint=hint)
 
     def wrote(self) -> None:
@@ -221,6 +278,7 @@ class _Child:
         self._spill.remove()
         self._ended.set()
         self._server.close()
+        _room.leave(self)
 
 
 class _Spill:
@@ -283,8 +341,18 @@ def _start(end: int) -> subprocess.Popen[bytes]:
     )
 
 
+def _promise(settings: AiserDuckDB) -> int:
+    """Bytes of one process."""
+    return max(settings.server_bytes or machine_memory() // 4, LEAST)
+
+
+def _total(settings: AiserDuckDB) -> int:
+    """Bytes of all of them."""
+    return settings.server_total_bytes or machine_memory() * 3 // 4
+
+
 def _configuration(settings: AiserDuckDB, folder: Path, spill: str) -> dict[str, Any]:
-    process = max(settings.server_bytes or machine_memory() // 4, LEAST)
+    process = _promise(settings)
     memory = (process - OVERHEAD) * 3 // 4
     return {
         "process_bytes": process,

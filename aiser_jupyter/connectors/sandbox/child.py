@@ -28,6 +28,7 @@ from ...errors import AiserError, OutOfMemory, QueryFailed
 from ...models import LOCAL, ConnectionConfig
 from ...run import Event, Progress, Run
 from .wire import (
+    NO_MEMORY,
     Channel,
     Closed,
     Incoming,
@@ -62,11 +63,15 @@ def main() -> None:
     _configure(settings)
     limit = int(settings["process_bytes"])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    status = 1
     try:
         _serve(server, max(float(settings["idle_seconds"]), _LEAST_IDLE_SECONDS))
+        status = 0
+    except MemoryError:
+        status = NO_MEMORY
     finally:
         shutil.rmtree(settings["temp_directory"], ignore_errors=True)
-        os._exit(0)  # nothing waits for a DuckDB that may still compute
+        os._exit(status)  # nothing waits for a DuckDB that may still compute
 
 
 def _configure(settings: dict[str, Any]) -> None:

@@ -42,6 +42,9 @@ class Process(Protocol):
     def interrupt(self, session: int) -> None:
         """Ask it to stop what a session runs."""
 
+    def left(self, session: int) -> None:
+        """Take note that a session is over. Safe to call twice."""
+
     def kill(self) -> None:
         """End it at once, for it does not do what it is told."""
 
@@ -127,6 +130,7 @@ class SandboxSession(Session):
         self._channel.close()
         for stream in self._streams.values():
             stream.close()
+        self._process.left(self._id)
 
     def expand(self, name: str) -> list[Path]:
         """Return the files that a name in FROM stands for."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "NO_MEMORY",
     "Channel",
     "Closed",
     "Incoming",
@@ -41,6 +42,8 @@ __all__ = [
     "pack_event",
 ]
 
+NO_MEMORY = 77
+"""Status that the process ends with where Python finds no memory."""
 _HEAD = struct.Struct(">cQ")
 _MOST_JSON = 64 * 1024**2
 _MOST_ARROW = 2**40
