@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..connectors.registry import connector
 from ..models import LOCAL, Availability, Estimate, Notice, Scope, StatementKind, Statistics, Support
 from ..run import Phase
+from ..sql.source_map import Written
 from .base import Engine
 from .stream import stream
 
@@ -71,8 +72,11 @@ class DirectSQLEngine(Engine):
         run.emit(Phase("connect"))
         kind = connector(scope.connection.type)
         reads = statement.kind is StatementKind.READ and kind.capabilities.read_only
-        session = kind.open(scope.connection.config, read_only=reads)
-        reader = stream(session, statement.text, statement.parameters, run)
+        config = scope.connection.config
+        with kind.waiting(config, run):
+            session = kind.open_for(run, config, read_only=reads)
+            written = Written(statement.text, statement.sources)
+            reader = stream(session, statement.text, statement.parameters, run, written)
         if _ends_with_session(statement, scope) and not any(said.code == "session" for said in run.notices):
             run.emit(Notice("session", _SESSION_ENDS))  # else the session itself has said it, and knows more
         return reader

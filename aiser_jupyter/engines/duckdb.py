@@ -31,6 +31,7 @@ from ..models import (
     Support,
 )
 from ..run import Phase
+from ..sql.source_map import Written
 from .base import Engine
 from .federation import plan
 from .joined import JoinedSession
@@ -132,9 +133,10 @@ class DuckDBEngine(Engine):
                 run.emit(Notice("differs", f"DuckDB may answer differently: {fetched.doubt}."))
             joined: Session = JoinedSession(session, fetched, scope.transfer_bytes, run)
             joined = _UnchangedFiles(joined, before) if reads and before else joined
-            return stream(joined, fetched.text, fetched.parameters, run)
+            return stream(joined, fetched.text, fetched.parameters, run, fetched.written)
         own = _UnchangedFiles(session, before) if reads and before else session
-        return stream(own, statement.text, statement.parameters, run)
+        written = Written(statement.text, statement.sources)
+        return stream(own, statement.text, statement.parameters, run, written)
 
 
 _SESSION_ENDS = (

@@ -20,6 +20,7 @@ from ..sql.federated import Spliced, splice
 from ..sql.parameters import quote_identifier
 from ..sql.pushdown import Scan, pushdown
 from ..sql.semijoin import KeyJoin, key_joins
+from ..sql.source_map import Written
 from .transfer import Source
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Plan:
 
     ``doubt`` is why DuckDB may answer otherwise than the database that the statement is written for, "" where
     it is shown not to. ``strict`` then holds it to that: what cannot be fetched without a loss fails.
+    ``written`` leads back to the statement as it was written, for DuckDB's errors.
     """
 
     text: str
@@ -100,6 +102,7 @@ class Plan:
     joins: bool = False
     doubt: str = ""
     strict: bool = False
+    written: Written | None = None
 
     def reason(self) -> str:
         """Say in a line what is fetched."""
@@ -186,7 +189,9 @@ def plan(statement: Statement, scope: Scope, *, texts: bool = True) -> Plan:
             keys = _keys(join, fetch, scans.get(join.other), statement, scope, remotes, texts)
             fetches[join.table] = replace(fetch, keys=keys)
     strict, joins = not home and not doubt, statement.features.joins > 0 or len(statement.tables) > 1
-    return Plan(spliced.text, _values(statement), spliced.once, tuple(fetches.values()), joins, doubt, strict)
+    written = Written(spliced.text, (spliced.source, *statement.sources) if home else None, spliced.said)
+    found = tuple(fetches.values())
+    return Plan(spliced.text, _values(statement), spliced.once, found, joins, doubt, strict, written)
 
 
 def _in_duckdb(statement: Statement, scope: Scope) -> tuple[str, Mapping[str, Remote], str]:

@@ -7,12 +7,12 @@ once: a second scan of them is refused, for it would see nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.base import Parameters, Session
-from ..errors import AiserError, QueryFailed
+from ..errors import AiserError, DeadlineExceeded, QueryCancelled, QueryFailed
 from ..models import Notice
 from ..run import Progress
 from ..sql.conditions import bindable
@@ -52,10 +52,32 @@ class JoinedSession(Session):
         self._closed = False
 
     def execute(self, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
-        if self._plan.once and len(self._plan.fetches) == 1:
-            return self._stream(self._plan.fetches[0], sql, parameters)
-        self._keep_all()
-        return self._session.execute(sql, parameters, run)
+        import pyarrow as pa
+
+        arriving: _Once | None = None
+        with self._confirmed():
+            if self._plan.once and len(self._plan.fetches) == 1:
+                arriving = self._arriving(self._plan.fetches[0])
+            else:
+                self._keep_all()
+            with _reported(arriving):
+                reader = self._session.execute(sql, parameters, run)
+        return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, arriving))
+
+    def _batches(self, reader: pa.RecordBatchReader, arriving: _Once | None) -> Iterator[pa.RecordBatch]:
+        with self._confirmed(), _reported(arriving):
+            yield from reader
+
+    @contextmanager
+    def _confirmed(self) -> Iterator[None]:
+        """Say of a stop which sources have not confirmed it, once all of them had their time to."""
+        try:
+            yield
+        except (QueryCancelled, DeadlineExceeded) as exc:
+            self._transfers.close()
+            stopped = self._run.stopped() if self._run.cancelled and exc.confirmed else exc
+            _not_confirmed(stopped, self._transfers.unconfirmed())
+            raise stopped from exc
 
     def cancel(self) -> None:
         self._transfers.cancel()
@@ -112,32 +134,43 @@ class JoinedSession(Session):
 
     # -- handed over while they arrive ----------------------------------------------------------------------
 
-    def _stream(self, fetch: Fetch, sql: str, parameters: Parameters) -> pa.RecordBatchReader:
-        import pyarrow as pa
-
+    def _arriving(self, fetch: Fetch) -> _Once:
         source = fetch.source()
         self._transfers.add(source)
         arriving = _Once(self._transfers, source)
         self._session.register_stream(fetch.name, arriving)
+        return arriving
 
-        def batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-            with arriving.reported():
-                yield from reader
 
-        with arriving.reported():
-            reader = self._session.execute(sql, parameters, self._run)
-        return pa.RecordBatchReader.from_batches(reader.schema, batches(reader))
+@contextmanager
+def _reported(arriving: _Once | None) -> Iterator[None]:
+    """Raise what stopped a stream, instead of what DuckDB says of it."""
+    try:
+        yield
+    except AiserError as exc:
+        if arriving is not None and arriving.error is not None:
+            raise arriving.error from exc
+        raise
+
+
+def _not_confirmed(stopped: QueryCancelled | DeadlineExceeded, names: Collection[str]) -> None:
+    """Add to why a run stopped who has not confirmed that it did; nothing where everybody has."""
+    if names:
+        hint = f"Asked to stop, not confirmed by {' and '.join(names)}: it may go on there for a while."
+        stopped.hint = f"{hint} {stopped.hint}".strip()
+        stopped.args = (stopped.message,)
+        stopped.confirmed = False
 
 
 class _Once:
-    """Rows of one source as an Arrow stream that can be read once."""
+    """Rows of one source as an Arrow stream that can be read once; ``error`` is what stopped it."""
 
     def __init__(self, transfers: Transfers, source: Source) -> None:
         self._parts = transfers.parts(source)
         self._first: Part = next(self._parts)
         assert self._first.rows is not None
         self.schema: pa.Schema = self._first.rows.schema
-        self._error: AiserError | None = None
+        self.error: AiserError | None = None
         self._read = False
 
     def __arrow_c_schema__(self) -> object:
@@ -147,11 +180,11 @@ class _Once:
         import pyarrow as pa
 
         if self._read:
-            self._error = QueryFailed(
+            self.error = QueryFailed(
                 "The statement reads a table of another connection twice, and its rows arrive once.",
                 hint="Read it in a CTE that is MATERIALIZED.",
             )
-            raise self._error
+            raise self.error
         self._read = True
         reader: Any = pa.RecordBatchReader.from_batches(self.schema, self._batches())
         return reader.__arrow_c_stream__(requested_schema)
@@ -164,15 +197,5 @@ class _Once:
             try:
                 part = next(self._parts, None)
             except AiserError as exc:
-                self._error = exc  # through Arrow's C interface only its text would arrive
+                self.error = exc  # through Arrow's C interface only its text would arrive
                 raise
-
-    @contextmanager
-    def reported(self) -> Iterator[None]:
-        """Raise what stopped the stream, instead of what DuckDB says of it."""
-        try:
-            yield
-        except AiserError as exc:
-            if self._error is not None:
-                raise self._error from exc
-            raise

@@ -10,6 +10,7 @@ cancelled. ``stream`` runs a statement and returns a reader that does both, so t
   thrown away, until the session says that the statement has ended, and for `PATIENCE` at most: else the error
   says that nothing was confirmed;
 - phase ``execute`` lasts until the first batch, ``fetch`` from there;
+- an error's place and names are those of the statement as it was written;
 - whatever a session raises because it was stopped is reported as the run's own reason for stopping.
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..connectors.base import Parameters, Session
     from ..run import Run
+    from ..sql.source_map import Written
 
 __all__ = ["PATIENCE", "release", "stream"]
 
@@ -38,7 +40,9 @@ PATIENCE = 1.5
 """Seconds that a session has to end a statement that it was asked to stop."""
 
 
-def stream(session: Session, sql: str, parameters: Parameters, run: Run) -> pa.RecordBatchReader:
+def stream(
+    session: Session, sql: str, parameters: Parameters, run: Run, written: Written | None = None
+) -> pa.RecordBatchReader:
     """Run one statement on ``session`` and return a reader that owns the session.
 
     Parameters
@@ -51,6 +55,8 @@ def stream(session: Session, sql: str, parameters: Parameters, run: Run) -> pa.R
         Bound by the driver.
     run : Run
         Deadline, cancel signal, events.
+    written : Written, optional
+        What ``sql`` was made from; errors speak of that.
 
     Returns
     -------
@@ -64,7 +70,7 @@ def stream(session: Session, sql: str, parameters: Parameters, run: Run) -> pa.R
     """
     import pyarrow as pa
 
-    batches = _Batches(session, run)
+    batches = _Batches(session, run, written)
     try:
         run.check()
         run.emit(Phase("execute"))
@@ -94,9 +100,10 @@ class _Batches:
     """Batches of a running statement; an iterator and not a generator, for a generator that was never
     started does not clean up."""
 
-    def __init__(self, session: Session, run: Run) -> None:
+    def __init__(self, session: Session, run: Run, written: Written | None) -> None:
         self.reader: pa.RecordBatchReader | None = None
         self._run = run
+        self._written = written
         self._first = True
         self._closing = threading.Lock()
         self._stack = contextlib.ExitStack()
@@ -150,13 +157,15 @@ class _Batches:
 
     @contextlib.contextmanager
     def stoppable(self) -> Iterator[None]:
-        """Report an error that the cancel signal caused as what it is."""
+        """Report an error that the cancel signal caused as what it is, any other as of what was written."""
         try:
             yield
         except (QueryCancelled, DeadlineExceeded):
             raise
         except AiserError as exc:
             if not self._run.cancelled:
+                if self._written is not None:
+                    self._written.retell(exc)
                 raise
             stopped = self._run.stopped()
             raise (_unconfirmed(stopped) if isinstance(exc, ConnectionLost) else stopped) from exc
@@ -174,7 +183,7 @@ def _unconfirmed(stopped: DeadlineExceeded | QueryCancelled) -> AiserError:
     hint = f"The database has not confirmed that it stopped; it may go on for a while. {stopped.hint}".strip()
     if isinstance(stopped, QueryCancelled):
         return QueryCancelled(stopped.message, hint=hint, confirmed=False)
-    return DeadlineExceeded(stopped.message, hint=hint)
+    return DeadlineExceeded(stopped.message, hint=hint, confirmed=False)
 
 
 _owners: weakref.WeakKeyDictionary[Any, _Batches] = weakref.WeakKeyDictionary()

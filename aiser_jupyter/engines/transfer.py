@@ -7,20 +7,29 @@ connection than it can have open. Rules:
 - The first error is raised to whoever takes rows, and its message begins with the table; `close` stops the
   others.
 - Cancelling reaches every database at once. `Transfers.close` leaves no session open and no statement
-  running, read to the end or not.
+  running, read to the end or not; of a database that does not say so itself, `Transfers.unconfirmed` tells.
 - Bytes are counted as they arrive; past the cap everything stops.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..connectors.registry import connector
-from ..errors import AiserError, DataError, DeadlineExceeded, QueryCancelled, QuerySyntaxError, ResultTooLarge
+from ..errors import (
+    AiserError,
+    ConnectionLost,
+    DataError,
+    DeadlineExceeded,
+    QueryCancelled,
+    QuerySyntaxError,
+    ResultTooLarge,
+)
 from ..models import Notice
 from ..run import Handle, Run
 from .stream import release, stream
@@ -103,11 +112,15 @@ class Transfers:
         self._queues: dict[Source, _Queue] = {}
         self._open: Counter[str] = Counter()
         self._runs: dict[Source, Run] = {}
+        self._begun: set[Source] = set()  # whose statement was sent, and has not ended as far as is known
         self._threads: list[threading.Thread] = []
+        self._opening: set[threading.Thread] = set()  # those that log in
         self._workers = 0
         self._error: BaseException | None = None
+        self._late = False
         self._stopped = False
         self._closing = False
+        self._close_by = 0.0
         self._fetched: dict[str, tuple[int, int]] = {}
         self.bytes = 0
         self.rows = 0
@@ -158,12 +171,22 @@ class Transfers:
             stop.join(PATIENCE)
 
     def close(self) -> None:
-        """Stop what still runs, and wait until every session is given back. Safe to call twice."""
-        self._closing = True
+        """Stop what still runs, and wait until every session is given back. Safe to call twice.
+
+        A login that is still going on is not waited for: its session is given back unused.
+        """
+        if not self._closing:
+            self._closing = True
+            self._close_by = time.monotonic() + PATIENCE
         self.cancel()
         for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(PATIENCE)
+            if thread is not threading.current_thread() and thread not in self._opening:
+                thread.join(max(0.0, self._close_by - time.monotonic()))
+
+    def unconfirmed(self) -> list[str]:
+        """Return the connections at which a statement began, and is not known to have ended."""
+        with self._change:
+            return sorted({source.connection.name for source in self._begun})
 
     # -- taking -------------------------------------------------------------------------------------------
 
@@ -193,7 +216,7 @@ class Transfers:
 
     def _failure(self, error: BaseException) -> BaseException:
         """Return what to raise: why the run stopped, or what went wrong with a table."""
-        if isinstance(error, DeadlineExceeded | QueryCancelled) and not self._closing:
+        if self._late and not self._closing:
             self._run.cancel(timed_out=isinstance(error, DeadlineExceeded))
             return self._run.stopped()
         return error
@@ -239,13 +262,25 @@ class Transfers:
     def _fetch(self, source: Source) -> None:
         run, kind = self._runs[source], connector(source.connection.type)
         run.check()
-        session = kind.open(source.connection.config, read_only=kind.capabilities.read_only)
-        reader = stream(session, source.sql, source.parameters, run)
+        config = source.connection.config
+        with kind.waiting(config, self._run):
+            self._opening.add(threading.current_thread())
+            try:
+                session = kind.open_for(run, config, read_only=kind.capabilities.read_only)
+            finally:
+                self._opening.remove(threading.current_thread())
+            with self._change:
+                self._begun.add(source)
+            try:
+                reader = stream(session, source.sql, source.parameters, run)
+            except BaseException as exc:
+                self._note(source, exc)
+                raise
         try:
             storable = _Storable(reader.schema)
             with self._change:
                 self._queues[source].schema = storable.schema
-            for batch in reader:
+            for batch in self._rows(source, reader):
                 self._put(source, storable.convert(batch))
             if self._strict and source in self._lost:
                 raise DataError(
@@ -255,8 +290,28 @@ class Transfers:
         finally:
             release(reader)
 
+    def _rows(self, source: Source, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Yield the batches of a statement, and take note when it has ended."""
+        try:
+            yield from reader
+        except GeneratorExit:  # left before its end
+            raise
+        except BaseException as exc:
+            self._note(source, exc)
+            raise
+        self._note(source, None)
+
+    def _note(self, source: Source, error: BaseException | None) -> None:
+        """Take note that the statement has ended at its database, unless ``error`` leaves that open."""
+        if getattr(error, "confirmed", not isinstance(error, ConnectionLost)):
+            with self._change:
+                self._begun.discard(source)
+
     def _put(self, source: Source, batch: pa.RecordBatch) -> None:
-        """Hand a batch over, once there is room for it."""
+        """Hand a batch over, once there is room for it; after a stop it is dropped, and the next one read.
+
+        So the session reads on until its database says that the statement has ended.
+        """
         with self._change:
             self.bytes += batch.nbytes
             self.rows += batch.num_rows
@@ -268,7 +323,7 @@ class Transfers:
             while queue.bytes and queue.bytes + batch.nbytes > self._ahead and not self._stopped:
                 self._change.wait(0.1)
             if self._stopped:
-                raise QueryCancelled("The fetch was stopped.")
+                return
             queue.batches.append(batch)
             queue.bytes += batch.nbytes
             self._change.notify_all()
@@ -287,17 +342,19 @@ class Transfers:
     def _ended(self, source: Source, error: BaseException | None) -> None:
         with self._change:
             self._open[source.connection.id] -= 1
-            self._runs.pop(source, None)
+            run = self._runs.pop(source)
             if queue := self._queues.get(source):
                 queue.ended = error is None
             if error is not None and self._error is None:
-                self._error = _named(error, source)
+                # By its run's deadline, which is the query's; a database may have a limit of its own.
+                self._late = run.cancelled and isinstance(error, DeadlineExceeded | QueryCancelled)
+                self._error = error if self._late else _named(error, source)
             self._change.notify_all()
 
 
 def _named(error: BaseException, source: Source) -> BaseException:
     """Say which table an error is of; a place in a text that nobody wrote is left out."""
-    if isinstance(error, AiserError) and not isinstance(error, DeadlineExceeded | QueryCancelled):
+    if isinstance(error, AiserError):
         error.message = f"{source.name}: {error.message}"
         error.args = (error.message,)
         if isinstance(error, QuerySyntaxError):

@@ -341,7 +341,7 @@ def _given_up(run: Run) -> DeadlineExceeded | QueryCancelled:
     hint = f"It has not confirmed that it stopped, and may go on for a while. {stopped.hint}".strip()
     if isinstance(stopped, QueryCancelled):
         return QueryCancelled(stopped.message, hint=hint, confirmed=False)
-    return DeadlineExceeded(stopped.message, hint=hint)
+    return DeadlineExceeded(stopped.message, hint=hint, confirmed=False)
 
 
 def _interrupted(future: Future[Any], run: Run, ended: threading.Event) -> QueryCancelled:
@@ -356,6 +356,8 @@ def _interrupted(future: Future[Any], run: Run, ended: threading.Event) -> Query
     error = future.exception()
     if isinstance(error, QueryCancelled):
         return QueryCancelled(error.message, hint=error.hint, confirmed=error.confirmed)
+    if isinstance(error, DeadlineExceeded):  # at the same moment
+        return QueryCancelled("The query was cancelled.", hint=error.hint, confirmed=error.confirmed)
     return QueryCancelled("The query was cancelled.")
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import MultipleStatements, NotFound, UsageError, nearest
 from .scan import Token, significant, survey, word_set
+from .source_map import SourceMap, edited
 
-__all__ = ["needed", "with_queries"]
+__all__ = ["composition", "needed", "with_queries"]
 
 _FRONT = word_set("SELECT FROM VALUES TABLE PIVOT UNPIVOT DELETE UPDATE MERGE WITH")
 _INSIDE = word_set("INSERT REPLACE CREATE EXPLAIN DESCRIBE DESC SUMMARIZE COPY")
@@ -39,8 +40,15 @@ def with_queries(text: str, saved: Mapping[str, str], *, dialect: str = "duckdb"
     >>> with_queries("FROM big", {"big": "SELECT * FROM t WHERE n > 9"})
     'WITH big AS (\\nSELECT * FROM t WHERE n > 9\\n)\\nFROM big'
     """
+    return composition(text, saved, dialect=dialect)[0]
+
+
+def composition(
+    text: str, saved: Mapping[str, str], *, dialect: str = "duckdb"
+) -> tuple[str, SourceMap | None]:
+    """Return what `with_queries` does, and the way back to ``text``; None where nothing is put in front."""
     if not saved:
-        return text
+        return text, None
     queries = ",\n".join(f"{name} AS (\n{_body(name, query, dialect)}\n)" for name, query in saved.items())
     tokens = significant(text, dialect)
     at = _query_start(tokens)
@@ -48,10 +56,10 @@ def with_queries(text: str, saved: Mapping[str, str], *, dialect: str = "duckdb"
         raise UsageError("The statement has no query that a saved query could be put before.")
     if tokens[at].upper != "WITH":
         start = tokens[at].start
-        return f"{text[:start]}WITH {queries}\n{text[start:]}"
+        return edited(text, [(start, start, f"WITH {queries}\n")])
     recursive = at + 1 < len(tokens) and tokens[at + 1].upper == "RECURSIVE"
     end = tokens[at + recursive].end
-    return f"{text[:end]} {queries},{text[end:]}"
+    return edited(text, [(end, end, f" {queries},")])
 
 
 def _body(name: str, query: str, dialect: str) -> str:

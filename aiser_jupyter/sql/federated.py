@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..models import TableRef
 from .parameters import quote_identifier
+from .source_map import SourceMap, edited
 from .tree import NotUnderstood, read_tree, visible_cte
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Spliced:
         Whether it reads one table, and that one once: its rows may then be streamed through it.
     query : str
         The query that a statement holds, for `pushdown`; the statement itself where it is one.
+    source : SourceMap
+        The way back to the statement.
+    said : mapping
+        What the tables are called in ``text``, quoted, to how a statement may call them.
     """
 
     text: str
@@ -47,6 +52,8 @@ class Spliced:
     star: bool
     once: bool
     query: str
+    source: SourceMap
+    said: Mapping[str, str]
 
 
 def splice(text: str, refs: Collection[TableRef]) -> Spliced:
@@ -81,9 +88,7 @@ def splice(text: str, refs: Collection[TableRef]) -> Spliced:
     names = _names(tables)
     edits = [_table_edit(node, names[_ref(node)]) for node in tables]
     edits += [edit for node in root.find_all(exp.Column) for edit in _column_edit(node, tables, refs)]
-    found = text
-    for start, end, name in sorted(edits, reverse=True):
-        found = found[:start] + name + found[end:]
+    found, source = edited(text, edits)
     called = {str(ref): name for ref, name in names.items()}
     star = any(not isinstance(star.parent, exp.Count) for star in root.find_all(exp.Star))
     after = read_tree(found, "duckdb")
@@ -92,7 +97,8 @@ def splice(text: str, refs: Collection[TableRef]) -> Spliced:
             f"The names {', '.join(called)} cannot be replaced in the statement.",
             hint="Read the table in a statement of its own: CREATE TABLE t AS FROM connection.table.",
         )
-    return Spliced(found, called, star, _reads_once(root, tables), _query(after, found))
+    said = {quote_identifier(names[_ref(node)]): _said(node) for node in tables}
+    return Spliced(found, called, star, _reads_once(root, tables), _query(after, found), source, said)
 
 
 def _called(root: Expr, names: Mapping[TableRef | None, str]) -> Counter[str]:
@@ -112,6 +118,12 @@ def _names(tables: Sequence[Expr]) -> dict[TableRef | None, str]:
             name += "'"
         names[ref] = name
     return names
+
+
+def _said(node: Expr) -> str:
+    """Return a table's name as a statement may have it: quoted where it must be."""
+    parts: list[Expr] = node.parts  # type: ignore[attr-defined]
+    return ".".join(quote_identifier(part.name) if part.args.get("quoted") else part.name for part in parts)
 
 
 def _ref(node: Expr) -> TableRef | None:
@@ -229,7 +241,8 @@ def _reads_once(root: Expr, tables: Sequence[Expr]) -> bool:
 
     if len(tables) != 1 or len(list(root.find_all(exp.Table))) != 1 or not isinstance(root, exp.Select):
         return False
-    if root.find(exp.With, exp.Pivot, exp.Subquery, exp.Window, exp.Join, exp.Lateral, exp.SetOperation):
+    nested = (exp.With, exp.Pivot, exp.Subquery, exp.Window, exp.Join, exp.Lateral, exp.SetOperation)
+    if root.find(*nested, exp.Exists):
         return False
     source = root.args.get("from_")
     return source is not None and source.this is tables[0]

@@ -24,6 +24,7 @@ from typing import Any
 
 from ..errors import UndefinedParameter, UsageError, nearest
 from .scan import Token, lexis, significant, word_set
+from .source_map import SourceMap
 from .values import is_list, plain
 
 __all__ = ["Bound", "bind", "quote_identifier"]
@@ -41,6 +42,7 @@ _SOFT = word_set(
 _EXPRESSION = re.compile(r"\{\{\s*([^\W\d]\w*)\s*(?:\|\s*(\w+)\s*)?\}\}")
 _WRITTEN_IN_QUOTES = re.compile(r"""(['"`])\{\{\s*([^\W\d]\w*)\s*(?:\|\s*\w+\s*)?\}\}\1""")
 _GLUED_BEFORE, _GLUED_AFTER = re.compile(r"[\w$@:%?#]"), re.compile(r"[\w$]")
+_RUNS = re.compile(r"[^%]+%?|%")
 _LIST_VALUES = frozenset({"bigquery", "duckdb", "postgres"})
 _NO_ROWS = {
     "mysql": "(SELECT NULL FROM DUAL WHERE 1 = 0)",
@@ -53,12 +55,14 @@ class Bound:
     """A statement with placeholders, and what they stand for.
 
     ``parameters`` is a mapping, and for ``qmark`` a tuple in the order of the text. ``parsable`` is the same
-    statement with placeholders that the parser reads in this dialect.
+    statement with placeholders that the parser reads in this dialect. ``source`` leads back to the text as it
+    was written, None where it is the same.
     """
 
     text: str
     parameters: Mapping[str, Any] | tuple[Any, ...]
     parsable: str
+    source: SourceMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,11 @@ def bind(
     writer = _Writer(dialect, paramstyle, natives, {slot.name.casefold() for slot in slots})
     position = 0
     for slot in slots:
-        writer.literal(text[position : slot.start])
+        writer.literal(text[position : slot.start], position)
         writer.add(slot, _look_up(slot.name, variables))
         position = slot.end
-    writer.literal(text[position:])
-    return writer.finish()
+    writer.literal(text[position:], position)
+    return writer.finish(text)
 
 
 def _look_up(name: str, variables: Mapping[str, Any]) -> Any:
@@ -262,6 +266,15 @@ def _is_subscript(tokens: list[Token], index: int) -> bool:
     return before.kind != "op" or before.text in (")", "]", "}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the statement; ``origin`` is where it stands in the original, None for what is new."""
+
+    text: str
+    placeholder: bool = False
+    origin: int | None = None
+
+
 @dataclass(slots=True)
 class _Writer:
     """Puts the statement together, once for the driver and once for the parser."""
@@ -270,20 +283,19 @@ class _Writer:
     paramstyle: str
     used: set[str]  # names of placeholders, casefolded: DuckDB does not tell $x from $X
     reserved: set[str]  # names that parameters bring, and that items of a list leave to them
-    text: list[tuple[str, bool]] = field(default_factory=list)  # a piece, and whether it is a placeholder
+    pieces: list[_Piece] = field(default_factory=list)
     parsable: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     order: list[Any] = field(default_factory=list)
     names: dict[tuple[str, int], str] = field(default_factory=dict)
 
-    def literal(self, text: str) -> None:
+    def literal(self, text: str, origin: int | None = None) -> None:
         if not text:
             return
-        after_slot, piece = bool(self.text) and self.text[-1][1], text
-        if after_slot and _GLUED_AFTER.match(text):
-            piece = " " + text  # {{ x }}AND
-        self.text.append((piece, False))
-        self.parsable.append(piece)
+        if self.pieces and self.pieces[-1].placeholder and _GLUED_AFTER.match(text):
+            self.literal(" ")  # {{ x }}AND
+        self.pieces.append(_Piece(text, origin=origin))
+        self.parsable.append(text)
 
     def add(self, slot: Slot, value: Any) -> None:
         """Write one parameter."""
@@ -318,7 +330,7 @@ class _Writer:
         self.values[key] = value
         self.order.append(value)
         marks = {"named": f"${key}", "pyformat": f"%({key})s", "qmark": "?"}
-        self.text.append((marks[self.paramstyle], True))
+        self.pieces.append(_Piece(marks[self.paramstyle], placeholder=True))
         self.parsable.append(f"${key}" if self.dialect == "duckdb" else f":{key}")
 
     def _name(self, name: str, item: int) -> str:
@@ -343,21 +355,30 @@ class _Writer:
         if self.dialect != "postgres":
             self.literal(_NO_ROWS.get(self.dialect, "(SELECT NULL WHERE 1 = 0)"))
             return
-        before, _ = self.text.pop()
+        before = self.pieces.pop()
+        if before.origin is None:  # the space in IN{{ x }}
+            before = self.pieces.pop()
+            self.parsable.pop()
         self.parsable.pop()
         operator = "<> ALL" if slot.within == "NOT IN" else "= ANY"
-        self.literal(f"{before[: -slot.distance]}{operator} ('{{}}')")
+        self.literal(before.text[: -slot.distance], before.origin)
+        self.literal(f"{operator} ('{{}}')")
 
-    def finish(self) -> Bound:
+    def finish(self, original: str) -> Bound:
         double = self.paramstyle == "pyformat" and bool(self.values)
-        text = "".join(
-            piece.replace("%", "%%") if double and not placeholder else piece
-            for piece, placeholder in self.text
-        )
+        text, kept = "", []
+        for piece in self.pieces:
+            doubled = double and not piece.placeholder
+            origin = piece.origin
+            for run in _RUNS.findall(piece.text) if doubled else [piece.text]:
+                if origin is not None:
+                    kept.append((len(text), origin, len(run)))
+                    origin += len(run)
+                text += run.replace("%", "%%") if doubled else run
         found: Mapping[str, Any] | tuple[Any, ...] = self.values
         if self.paramstyle == "qmark":
             found = tuple(self.order)
-        return Bound(text, found, "".join(self.parsable))
+        return Bound(text, found, "".join(self.parsable), SourceMap(original, tuple(kept)))
 
 
 def without_parameters(text: str, dialect: str = "duckdb") -> str:

@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import MultipleStatements, UsageError
-from .compose import with_queries
+from .compose import composition
 from .meaning import MAX_BYTES, MAX_DEPTH, understand
 from .parameters import bind
 from .scan import Survey, scan, survey
+from .source_map import SourceMap
 from .statement import Statement
 
 __all__ = ["fingerprint", "parse"]
@@ -63,8 +64,9 @@ def parse(
     ('SELECT * FROM orders WHERE id = $n', {'n': 7}, 'orders')
     """
     one, seen = _single(text, dialect)
-    composed = with_queries(one, with_, dialect=dialect)
-    if composed is not one:
+    cut = None if one is text else SourceMap(text, ((0, seen.parts[0][0], len(one)),))
+    composed, in_front = composition(one, with_, dialect=dialect)
+    if in_front is not None:
         seen = survey(composed, dialect)
     bound = bind(composed, variables, dialect=dialect, paramstyle=paramstyle)
     meaning = understand(bound.parsable, dialect, max_bytes=max_bytes, max_depth=max_depth)
@@ -80,6 +82,7 @@ def parse(
         note=meaning.note,
         fingerprint=seen.fingerprint,
         parsable="" if bound.parsable == bound.text else bound.parsable,
+        sources=tuple(source for source in (bound.source, in_front, cut) if source is not None),
     )
 
 

@@ -228,19 +228,23 @@ def conjuncts(clause: Expr | None) -> list[Expr]:
     if clause is None:
         return []
     condition = clause.this if isinstance(clause, exp.Where) else clause
+    condition = condition.unnest()
     return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
 
 
 def joined(select: Expr, there: set[str]) -> Iterator[tuple[Expr, set[str]]]:
     """Yield the joins of a SELECT, each with the tables whose rows may go where they fail its ON.
 
-    That is every table that is ``there`` for an inner join, and the right side of a LEFT JOIN.
+    That is every table that is ``there`` for an inner join, the right side of a LEFT JOIN, and both for a
+    SEMI JOIN.
     """
     for join in select.args.get("joins") or []:
         if join.method == "" and join.side == "" and join.kind in ("", "INNER", "CROSS"):
             yield join, there
         elif join.method == "" and join.side == "LEFT" and join.kind in ("", "OUTER"):
             yield join, {join.this.alias_or_name}
+        elif join.method == "" and join.side == "" and join.kind == "SEMI":
+            yield join, there | {join.this.alias_or_name}
 
 
 def always_there(select: Expr) -> set[str]:

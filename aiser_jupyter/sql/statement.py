@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models import StatementKind, TableRef
+from .source_map import SourceMap
 
 __all__ = ["Features", "Statement"]
 
@@ -61,6 +62,8 @@ class Statement:
         The same for two texts that differ only in literals, spacing and case of keywords.
     parsable : str
         ``text`` with placeholders that sqlglot reads in this dialect; "" where it has none of them.
+    sources : tuple of SourceMap
+        How ``text`` came from what was written, the last rewriting first; empty where it is the same.
     """
 
     text: str
@@ -74,3 +77,4 @@ class Statement:
     note: str = ""
     fingerprint: str = ""
     parsable: str = ""
+    sources: tuple[SourceMap, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -98,6 +99,22 @@ def test_a_cancelled_run_says_so(shop: Connection) -> None:
     one.cancel()
     with pytest.raises(QueryCancelled):
         run('FROM "shop.t"', one, fetch(shop), once=False)
+
+
+def test_rows_that_nobody_takes_are_read_on_until_the_statement_has_ended(shop: Connection) -> None:
+    fetched = Transfers(Run("r"), None, ahead=100_000)
+    fetched.add(Source("t", shop, "SELECT a.i FROM t AS a, t AS b"))
+    first = next(fetched.parts())  # the next batch waits, and then the one after it
+    assert first.rows is not None
+    end = time.monotonic() + 20
+    while fetched.bytes < 2 * first.rows.nbytes or not first.rows.nbytes:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert fetched.unconfirmed() == ["shop"]
+    fetched.close()
+    assert fetched.unconfirmed() == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "aiser-fetch"]
 
 
 def test_numbers_that_duckdb_has_no_type_for(tmp_path: Path) -> None:

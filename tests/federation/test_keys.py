@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import pandas as pd
 import pyarrow as pa
@@ -50,13 +52,79 @@ def sent(keyed: Federation, text: str, received: ReceivedByMySQL) -> tuple[str, 
 def test_the_keys_of_a_frame(
     keyed: Federation, mysql_received: ReceivedByMySQL, text: str, where: str
 ) -> None:
-    asked, rows = sent(keyed, COUNT + text, mysql_received)
+    ask_and_compare(keyed, mysql_received, COUNT + text, where)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("warehouse.fed_orders o SEMI JOIN k ON k.id = o.customer_id", "`customer_id` IN (3, 5, 7000)"),
+        ("warehouse.fed_orders o WHERE o.id IN (SELECT id FROM k)", "`id` IN (3, 5, 7000)"),
+        ("warehouse.fed_orders o WHERE o.id IN (SELECT id FROM k WHERE id < 5)", "`id` IN (3)"),
+        (
+            "warehouse.fed_orders o WHERE o.big < 9 AND o.id = ANY (SELECT id FROM k WHERE note = o.note)",
+            "`big` < 9 AND `id` IN (3, 5, 7000)",
+        ),
+        (
+            "warehouse.fed_orders o WHERE o.note IN (SELECT note FROM k)",
+            "`note` IN ('Note 1', 'note 1', 'x')",
+        ),
+        (
+            "warehouse.fed_orders o WHERE EXISTS (SELECT 1 FROM k WHERE k.id = o.customer_id AND o.id < 400)",
+            "`customer_id` IN (3, 5, 7000)",
+        ),
+        ("k WHERE k.id IN (SELECT o.id FROM warehouse.fed_orders o)", "`id` IN (3, 5, 7000)"),
+        (
+            "k WHERE NOT EXISTS (SELECT 1 FROM warehouse.fed_orders o WHERE o.id = k.id)",
+            "`id` IN (3, 5, 7000)",
+        ),
+        (
+            "k WHERE (SELECT sum(o.total) FROM warehouse.fed_orders o WHERE o.customer_id = k.id) > 1",
+            "`customer_id` IN (3, 5, 7000)",
+        ),
+        ("warehouse.fed_orders o WHERE o.id NOT IN (SELECT id FROM k WHERE id > 4)", ""),
+        ("warehouse.fed_orders o WHERE NOT EXISTS (SELECT 1 FROM k WHERE k.id = o.id)", ""),
+        ("warehouse.fed_orders o WHERE EXISTS (SELECT max(id) FROM k WHERE k.id = o.id)", ""),
+        ("warehouse.fed_orders o WHERE o.weight IN (SELECT id FROM k)", ""),
+    ],
+)
+def test_the_keys_of_a_subquery(
+    keyed: Federation, mysql_received: ReceivedByMySQL, text: str, where: str
+) -> None:
+    ask_and_compare(keyed, mysql_received, f"SELECT count(*) FROM {text}", where)
+
+
+def ask_and_compare(keyed: Federation, mysql_received: ReceivedByMySQL, text: str, where: str) -> None:
+    """See that MariaDB was sent ``where``, and that the answer is that over whole copies."""
+    asked, rows = sent(keyed, text, mysql_received)
     assert asked == where
     whole = keyed.run("SELECT * FROM fed_orders", "warehouse").table
     copies = duckdb.connect()
     copies.register("o_", whole)
     copies.register("k", keyed.frames["k"])
-    assert rows == copies.sql((COUNT + text).replace("warehouse.fed_orders", "o_")).fetchall()
+    assert rows == copies.sql(text.replace("warehouse.fed_orders", "o_")).fetchall()
+
+
+def test_fewer_rows_come_from_a_server(keyed: Federation, postgresql_received: ReceivedByPostgreSQL) -> None:
+    """Of either server only the rows that the other one asks about, in whichever way the statement does."""
+    few = "SELECT c.id FROM crm.fed.customers c WHERE c.since < '2020-01-03'"
+    for text in (
+        f"SELECT count(*), sum(o.total) FROM warehouse.fed_orders o WHERE o.customer_id IN ({few})",
+        "SELECT count(*), sum(o.total) FROM warehouse.fed_orders o WHERE EXISTS"
+        f" ({few} AND o.customer_id = c.id)",
+        "SELECT sum(n), sum(t) FROM (SELECT (SELECT count(*) FROM warehouse.fed_orders o WHERE"
+        " o.customer_id = c.id) AS n, (SELECT sum(total) FROM warehouse.fed_orders p WHERE"
+        f" p.customer_id = c.id) AS t {few.removeprefix('SELECT c.id')})",
+    ):
+        result = keyed.run(text)
+        same = "sum(total) FROM fed_orders WHERE customer_id IN (0, 1)"
+        if "p.customer_id" not in text:
+            assert result.table.column(0).to_pylist() == [400]
+            assert re.search(r"400 rows \(.*?\) from warehouse", codes(result)["fetched"])
+        else:  # a table that is read twice is fetched whole
+            assert re.search(r"20,000 rows \(.*?\) from warehouse", codes(result)["fetched"])
+        assert result.table.column(1).to_pylist() == [keyed.rows(f"SELECT {same}", "warehouse")[0][0]]
+        assert re.search(r"\b2 rows \(.*?\) from crm", codes(result)["fetched"])
 
 
 def test_more_keys_than_are_sent(keyed: Federation, mysql_received: ReceivedByMySQL) -> None:

@@ -99,6 +99,7 @@ def test_explain_says_where_to_look() -> None:
         ("SELECT a FROM w.t, df", False),
         ("SELECT a FROM (SELECT a FROM w.t)", False),
         ("SELECT a FROM w.t WHERE a IN (SELECT 1)", False),
+        ("SELECT a FROM w.t WHERE EXISTS (SELECT 1 WHERE w.t.a = 1)", False),
         ("PIVOT w.t ON a USING sum(b)", False),
         ("SUMMARIZE w.t", False),
         ("CREATE TABLE x AS FROM w.t", False),
