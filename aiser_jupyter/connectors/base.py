@@ -11,6 +11,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..run import Run
+    from .state import WarehouseState
 
 __all__ = ["Capabilities", "Connector", "Field", "Parameters", "Session", "Stage"]
 
@@ -34,11 +36,11 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 class Field:
     """One field of a connection: draws the form, validates, and says what is secret.
 
-    ``kind`` is ``text``, ``document`` (text of several lines), ``integer``, ``boolean``, ``path``, ``choice``
-    (with ``choices``) or ``pem`` (the text of certificates). ``routing`` marks a field that decides where the
-    connection goes, or how it is protected: a secret is sealed for that destination. The value of a
-    ``secret`` field is a `Secret`. ``when`` names a choice field and those of its values for which this field
-    is there at all: ``("authenticator", "key_pair")``.
+    ``kind`` is ``text``, ``document`` (text of several lines), ``integer``, ``boolean``, ``path``,
+    ``choice`` (with ``choices``), ``pem`` (the text of certificates) or ``sign_in`` (see `oauth`).
+    ``routing`` marks a field that decides where the connection goes, or how it is protected: a secret is
+    sealed for that destination. The value of a ``secret`` field is a `Secret`. ``when`` names a choice
+    field and those of its values for which this field is there at all: ``("authenticator", "key_pair")``.
     """
 
     name: str
@@ -67,7 +69,7 @@ class Capabilities:
     streaming: bool = True
     catalogs: bool = False
     schemas: bool = True
-    wakes: bool = False  # a question starts a machine that costs money: nothing is asked in the background
+    wakes: bool = False  # a statement starts a machine that costs money: no idle question may be one
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,10 @@ class Connector(ABC):
             With a hint that says what to do.
         """
 
+    def open_for(self, run: Run, config: ConnectionConfig, *, read_only: bool = False) -> Session:
+        """`open` for a run, which may wait longer than a login where the database has to start first."""
+        return self.open(config, read_only=read_only)
+
     @property
     def secret_fields(self) -> frozenset[str]:
         """Names of the fields whose values are `Secret`."""
@@ -178,6 +184,27 @@ class Connector(ABC):
         By default the driver, a session, a statement and a listing.
         """
         return _stages(self, config, run)
+
+    def state(self, config: ConnectionConfig, seconds: float) -> WarehouseState | None:
+        """Find out whether the database answers, and what its warehouse does; None where it has none.
+
+        By default the smallest statement, on a session of its own. Raises `AiserError`.
+        """
+        from ..run import Run
+
+        run = Run("health", timeout=seconds, tag="health")
+        session = self.open(config, read_only=self.capabilities.read_only)
+        with closing(session), run.on_cancel(session.cancel), session.execute("SELECT 1", {}, run) as reader:
+            reader.read_all()
+        return None
+
+    def state_is_free(self, config: ConnectionConfig) -> bool:
+        """Say whether `state` may be asked again and again: it starts nothing that costs money."""
+        return not self.capabilities.wakes
+
+    def waiting(self, config: ConnectionConfig, run: Run) -> AbstractContextManager[None]:
+        """Tell ``run`` what the block waits for; nothing where the session tells it by itself."""
+        return nullcontext()
 
     def stop(self, config: ConnectionConfig, handle: str) -> bool:
         """Stop a statement of another process by the handle that its run reported.
@@ -224,6 +251,11 @@ class Connector(ABC):
         Asked only where somebody wants to know before the run. Raises `AiserError`.
         """
         return None
+
+    def expected(self, config: ConnectionConfig, sql: str, parameters: Parameters) -> Estimate | None:
+        """`expect`, on a session of its own. Raises `AiserError`."""
+        with closing(self.open(config, read_only=self.capabilities.read_only)) as session:
+            return self.expect(session, sql, parameters)
 
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         """Turn a driver's exception into one of ours."""

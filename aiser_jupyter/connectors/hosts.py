@@ -80,12 +80,13 @@ def require_vendor(host: str, addresses: Sequence[str], domains: Sequence[str]) 
     """Refuse a host that is neither the vendor's, nor this machine, nor on the administrator's list.
 
     A warehouse's driver sends the credential to whatever host it is given, and resolves the name by itself:
-    the name is what can be held to.
+    the name is what can be held to. So this machine has to be named as such, too; a name that only resolves
+    to it may mean another one when the driver asks.
 
     Parameters
     ----------
     addresses : sequence of str
-        What the name resolved to; it is this machine where all of them are.
+        What the name resolved to.
     domains : sequence of str
         The vendor's, each with its leading dot, or a whole name.
 
@@ -98,9 +99,7 @@ def require_vendor(host: str, addresses: Sequence[str], domains: Sequence[str]) 
         return
     if any(fnmatchcase(folded, name) for name in _vendor_hosts):
         return
-    if addresses and all(
-        ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses
-    ):
+    if _names_this_machine(folded) and addresses and all(map(_is_loopback, addresses)):
         return
     raise ConfigError(
         f"{host[:255]!r} is not one of the vendor's hosts ({', '.join('*' + d for d in domains)}).",
@@ -132,6 +131,17 @@ def check_host(host: str) -> None:
             "The host is neither a host name nor an address.",
             hint="Letters, digits, dots, - and _ only; write an international name in its xn-- form.",
         )
+
+
+def _names_this_machine(host: str) -> bool:
+    try:
+        return _is_loopback(host)
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def _within(address: str) -> bool:

@@ -187,7 +187,7 @@ class NetworkSession(Session):
         stopped = run.stopped()
         if isinstance(stopped, QueryCancelled):
             return QueryCancelled(stopped.message, hint=hint, confirmed=False)
-        stopped.hint = f"{hint} {stopped.hint}".strip()
+        stopped.hint, stopped.confirmed = f"{hint} {stopped.hint}".strip(), False
         return stopped
 
     def cancel(self) -> None:

@@ -25,8 +25,13 @@ Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
 """Address family, and what ``socket.connect`` takes."""
 
 
-def resolve(host: str, port: int, seconds: float) -> list[Address]:
+def resolve(host: str, port: int, seconds: float, *, listed: bool = True) -> list[Address]:
     """Return the addresses of ``host``, in the order the system prefers.
+
+    Parameters
+    ----------
+    listed : bool
+        Whether the host has to be on the administrator's list, if there is one.
 
     Raises
     ------
@@ -35,7 +40,8 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
     ConfigError
         ``port`` is none; the system would quietly take another one for it. Or the host is not allowed.
     """
-    require_allowed(host)
+    if listed:
+        require_allowed(host)
     if not 0 < port < 65536:
         raise ConfigError(f"{port} is no port.", hint="Ports go from 1 to 65535.")
     answer: queue.SimpleQueue[list[Address] | OSError | UnicodeError] = queue.SimpleQueue()
@@ -52,15 +58,17 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
     try:
         found = answer.get(timeout=seconds)
     except queue.Empty:
-        raise HostUnreachable(
+        raise _unreachable(
             f"The name {host!r} was not resolved within {seconds:g} s.",
-            hint="The name server does not answer: check the network or the VPN.",
+            "The name server does not answer: check the network or the VPN.",
+            port,
         ) from None
     if isinstance(found, Exception):
-        raise HostUnreachable(
-            f"The host name {host!r} is not known.", hint="Check its spelling, and the network or the VPN."
+        raise _unreachable(
+            f"The host name {host!r} is not known.", "Check its spelling, and the network or the VPN.", port
         ) from found
-    require_allowed(host, [str(address[0]) for _, address in found])
+    if listed:
+        require_allowed(host, [str(address[0]) for _, address in found])
     return list(dict.fromkeys(found))
 
 
@@ -98,17 +106,26 @@ def reach(addresses: Sequence[Address], host: str, seconds: float) -> socket.soc
         else:
             return found
     if isinstance(failure, TimeoutError):
-        raise HostUnreachable(
+        raise _unreachable(
             f"{host} did not answer on port {port} within {round(seconds, 1):g} s.",
-            hint="A firewall may drop the connection, or the VPN is off.",
+            "A firewall may drop the connection, or the VPN is off.",
+            port,
         ) from failure
     if isinstance(failure, ConnectionRefusedError):
-        raise HostUnreachable(
+        raise _unreachable(
             f"Nothing listens on port {port} of {host}.",
-            hint="Check the port, and that the database runs.",
+            "Check the port, and that the database runs.",
+            port,
         ) from failure
     reason = os.strerror(failure.errno) if failure.errno else str(failure)
-    raise HostUnreachable(f"{host} cannot be reached: {reason}.", hint="Check the network.") from failure
+    raise _unreachable(f"{host} cannot be reached: {reason}.", "Check the network.", port) from failure
+
+
+def _unreachable(message: str, hint: str, port: int) -> HostUnreachable:
+    """Return the error; where a proxy of the environment may be counted on, it says that none is used."""
+    if port == 443 and any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
+        hint += " HTTPS_PROXY is set and not used: a direct way is needed."
+    return HostUnreachable(message, hint=hint)
 
 
 def dial(host: str, port: int, seconds: float) -> socket.socket:

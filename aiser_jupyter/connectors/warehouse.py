@@ -10,29 +10,42 @@ with one statement. Beyond what holds for every database behind a network (see `
   tells it to the history, and to a request to stop that came before it.
 - A session that ran anything but a query is not used again: what such a statement leaves behind has no
   common way to be undone.
+- A session that was idle for a while is asked whether it lives, or takes a new line (`freshen`): firewalls
+  forget an idle line without a word. What the warehouse does is another question, `Connector.state`.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from abc import abstractmethod
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from typing import Any, ClassVar
 
-from ..errors import AiserError, UsageError
+from ..errors import AiserError, ConnectError, UsageError
 from ..models import ConnectionConfig
-from ..run import Handle, Run
+from ..run import Handle, Progress, Run
 from ..sql.scan import significant
-from .base import Parameters
+from .base import Connector, Parameters, Session
 from .driver_thread import DriverThread
 from .hosts import require_vendor
 from .network import PING_SECONDS, STOP_SECONDS, NetworkConnector, NetworkSession
 from .sockets import Cut, dial, resolve
+from .state import SLEEPING, Activity, WarehouseState
 from .tls import context_of, require_tls, wrap
 
-__all__ = ["WarehouseConnector", "WarehouseSession"]
+__all__ = ["WarehouseConnector", "WarehouseSession", "telling"]
 
+TRUSTED_SECONDS = 5.0
+"""So long the line of an idle session is believed to be there."""
+_QUIET_SECONDS = 2.0
+"""Until a statement that waits is worth a question, ..."""
+_AGAIN_SECONDS = 5.0
+"""... and between two questions."""
+_STATE_SECONDS = 2.0
+_PAUSE_SECONDS = 1.0
+"""Between two logins at a warehouse that starts."""
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"})
 
 
@@ -54,12 +67,20 @@ class WarehouseSession(NetworkSession):
         self._known = threading.Event()
         self._stopping = self._known
         self._left = False
+        self._used = time.monotonic()
 
     # -- what a warehouse does in its own way ---------------------------------------------------------
 
     @abstractmethod
     def request_stop(self, id: str) -> None:
         """Ask the warehouse to stop a statement. Called from another thread; raises what it likes."""
+
+    @abstractmethod
+    def freshen(self) -> None:
+        """See to it that the next request finds a line: ask something cheap, or have the driver take another.
+
+        Called in the driver's thread; raises what it likes. It must not start a warehouse.
+        """
 
     # -- what is the same everywhere ------------------------------------------------------------------
 
@@ -81,7 +102,12 @@ class WarehouseSession(NetworkSession):
         return super().execute(sql, parameters, run)
 
     def ping(self) -> None:
-        """Nothing: by https no line could be dead, and what has expired says so when it is used."""
+        if time.monotonic() - self._used >= TRUSTED_SECONDS:
+            self._thread.call(self.freshen)
+
+    def recycle(self) -> bool:
+        self._used = time.monotonic()
+        return super().recycle()
 
     def reset(self) -> None:
         if self._left:
@@ -135,7 +161,41 @@ class WarehouseConnector(NetworkConnector):
         The driver is told ``seconds`` as its own limit too, so that what is left to itself ends.
         """
 
+    @abstractmethod
+    def state(self, config: ConnectionConfig, seconds: float) -> WarehouseState | None:
+        """`Connector.state`, by a question to the vendor that starts nothing and costs next to nothing."""
+
     # -- what is the same everywhere ------------------------------------------------------------------
+
+    def state_is_free(self, config: ConnectionConfig) -> bool:
+        return True
+
+    def open_for(self, run: Run, config: ConnectionConfig, *, read_only: bool = False) -> Session:
+        """Log in as often as it takes while the warehouse starts, for that may be minutes.
+
+        Raises
+        ------
+        QueryCancelled, DeadlineExceeded
+        ConnectError
+            For another reason than that.
+        """
+        stopped = threading.Event()
+        with run.on_cancel(stopped.set):
+            while True:
+                try:
+                    return self.open(config, read_only=read_only)
+                except ConnectError:
+                    if not self._is_starting(config):
+                        raise
+                stopped.wait(_PAUSE_SECONDS)
+                run.check()
+
+    def _is_starting(self, config: ConnectionConfig) -> bool:
+        try:
+            state = self.state(config, _STATE_SECONDS)
+        except AiserError:
+            return False  # the login itself says what is wrong
+        return state is not None and state.activity is Activity.STARTING
 
     def connect(self, config: ConnectionConfig, *, read_only: bool, seconds: float) -> WarehouseSession:
         self.require_reachable(config, seconds)
@@ -185,3 +245,54 @@ class WarehouseConnector(NetworkConnector):
         finally:
             session.close()
         return True
+
+
+@contextmanager
+def telling(connector: Connector, config: ConnectionConfig, run: Run) -> Iterator[None]:
+    """Tell ``run`` what the warehouse does, where the block waits for one that does not run yet.
+
+    It is asked in a thread of its own: the block never waits for that, and never fails by it.
+    """
+    over, emitting = threading.Event(), threading.Lock()
+
+    def tell(message: str) -> None:
+        with emitting:  # not a word after the block
+            if not over.is_set():
+                run.emit(Progress(message=f"{connector.label}: {message}"))
+
+    thread = threading.Thread(
+        target=_watch, args=(connector, config, over, tell), name="aiser-waiting", daemon=True
+    )
+    with suppress(RuntimeError):  # the system starts no more threads now
+        thread.start()
+    try:
+        yield
+    finally:
+        with emitting:
+            over.set()
+
+
+def _watch(
+    connector: Connector, config: ConnectionConfig, over: threading.Event, tell: Callable[[str], None]
+) -> None:
+    """Ask what the warehouse does, until it runs or it is ``over``; the seconds are told in between."""
+    began, told, pause = time.monotonic(), False, _QUIET_SECONDS
+    while not over.wait(pause):
+        pause = _AGAIN_SECONDS
+        try:
+            state = connector.state(config, _STATE_SECONDS)
+        except Exception:  # noqa: S112 - the statement itself says what is wrong
+            continue
+        if state is None:
+            return
+        words = state.message[:1].lower() + state.message[1:].rstrip(".")
+        if state.activity not in SLEEPING:
+            if told:
+                tell(words)
+            return
+        told, end = True, time.monotonic() + _AGAIN_SECONDS
+        while time.monotonic() < end:
+            tell(f"{words}, {time.monotonic() - began:.0f} s")
+            if over.wait(1.0):
+                return
+        pause = 0.0

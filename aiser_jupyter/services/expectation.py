@@ -6,7 +6,6 @@ Where the database cannot say, what is known of the tables' sizes stays.
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,8 +32,7 @@ def expected(statement: Statement, scope: Scope, route: Route) -> Route:
         return route
     kind = connector(scope.connection.type)
     try:
-        with closing(kind.open(scope.connection.config, read_only=kind.capabilities.read_only)) as session:
-            found = kind.expect(session, statement.text, statement.parameters)
+        found = kind.expected(scope.connection.config, statement.text, statement.parameters)
     except AiserError as exc:
         found = Estimate(unknown=(f"what {scope.connection.name} expects: {exc.message}",))
     if found is None:

@@ -2,13 +2,15 @@
 
 Nothing runs before `HealthService.start`. Rules:
 
-- One question at a time for a connection, each with a deadline. A question goes through the pool: where a
-  session is idle it costs one round trip, else one login, at most one in ``Rhythm.healthy`` seconds.
+- One question (`Connector.state`) at a time for a connection, each with a deadline. It goes through the pool:
+  where a session is idle it costs one round trip, else one login, at most one in ``Rhythm.healthy`` seconds.
 - What fails is asked less and less often. A login that is refused is tried a few times and then no more,
   until the connection changes or somebody asks: a database may lock the account.
 - Connections that failed last time have half of the threads at most, so that they do not hold up the others.
-- What costs money to ask (`Capabilities.wakes`), and a database file, which would be locked for a moment,
-  is asked on demand only.
+- A warehouse is never started to be asked: what it does is told by its vendor, at an easier pace. It answers
+  where the vendor does, suspended or not: it is `HealthStatus.OK`, and ``warehouse`` says the rest.
+- What cannot be asked without costing money, and a database file, which would be locked for a moment, is
+  asked on demand only.
 """
 
 from __future__ import annotations
@@ -18,9 +20,8 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ..catalog.cache import file_of, settings_of
@@ -29,98 +30,27 @@ from ..errors import (
     AuthenticationFailed,
     ConfigError,
     DeadlineExceeded,
+    SignInRequired,
     UnknownConnection,
     UsageError,
     nearest,
 )
 from ..models import LOCAL, Connection
-from ..run import Run
+from .health_state import LATENCIES, ConnectionHealth, HealthStatus, LastError, Rhythm
 
 if TYPE_CHECKING:
+    from ..connectors.state import WarehouseState
     from . import Services
 
-__all__ = ["ConnectionHealth", "HealthService", "HealthStatus", "Rhythm"]
-
-LATENCIES = 50
-"""Answers remembered of each connection."""
-
-
-class HealthStatus(StrEnum):
-    """What is known of a connection."""
-
-    UNKNOWN = "unknown"  # not asked yet
-    OK = "ok"
-    FAILING = "failing"
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """How often and how long to ask, in seconds.
-
-    Parameters
-    ----------
-    healthy : float
-        Between two questions where the last one was answered.
-    first, longest : float
-        Before asking again what failed: first so long, then twice as long each time, up to the longest.
-    deadline : float
-        For one question.
-    refusals : int
-        Refused logins in a row, after which nothing is asked any more.
-    listing : float
-        Between two looks at which connections there are.
-    threads : int
-        Questions at the same time.
-    """
-
-    healthy: float = 10.0
-    first: float = 30.0
-    longest: float = 300.0
-    deadline: float = 3.0
-    refusals: int = 3
-    listing: float = 10.0
-    threads: int = 16
-
-    def after(self, failures: int) -> float:
-        """Return how long to wait after so many failures in a row; 0 failures is healthy.
-
-        Examples
-        --------
-        >>> [Rhythm().after(failures) for failures in (0, 1, 2, 5, 900)]
-        [30.0, 30.0, 60.0, 300.0, 300.0]
-        """
-        if not failures:
-            return self.healthy
-        return float(min(self.longest, self.first * 2 ** min(failures - 1, 30)))
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionHealth:
-    """What is known of one connection. Times are UTC.
-
-    ``code``, ``message`` and ``hint`` are those of the last error, and "" where it works. ``next_check`` is
-    None where nothing is asked in the background. ``latencies`` are the newest answers, oldest first: when,
-    and how many seconds it took.
-    """
-
-    name: str
-    id: str
-    status: HealthStatus = HealthStatus.UNKNOWN
-    code: str = ""
-    message: str = ""
-    hint: str = ""
-    failures: int = 0
-    checked_at: datetime | None = None
-    last_ok: datetime | None = None
-    next_check: datetime | None = None
-    latencies: tuple[tuple[datetime, float], ...] = ()
+__all__ = ["LATENCIES", "ConnectionHealth", "HealthService", "HealthStatus", "LastError", "Rhythm"]
 
 
 class _Watched:
     """One connection and its questions. Guarded by the service's lock."""
 
-    def __init__(self, connection: Connection, *, background: bool, previous: _Watched | None = None) -> None:
+    def __init__(self, connection: Connection, rhythm: Rhythm, previous: _Watched | None = None) -> None:
         self.connection = connection
+        self.rhythm, background = _pace(connection, rhythm)
         self.settings = _settings(connection)
         self.state = ConnectionHealth(connection.name, connection.id)
         if connection.problem:
@@ -222,7 +152,7 @@ class HealthService:
             while watched.began is not None:
                 self._expire(watched)
                 if watched.began is not None:
-                    self._lock.wait(watched.began + self._rhythm.deadline - time.monotonic())
+                    self._lock.wait(watched.began + watched.rhythm.deadline - time.monotonic())
             return watched.state
 
     # -- what there is ----------------------------------------------------------------------------------
@@ -235,7 +165,7 @@ class HealthService:
             for each in listed:
                 known = before.get(each.name)
                 if known is None or known.settings != _settings(each):
-                    known = _Watched(each, background=_in_background(each), previous=known)
+                    known = _Watched(each, self._rhythm, previous=known)
                 self._watched[each.name] = known
             self._lock.notify_all()
 
@@ -267,7 +197,7 @@ class HealthService:
                 times = [look_at]
                 for each in self._watched.values():
                     if each.began is not None:
-                        times.append(each.began + self._rhythm.deadline)
+                        times.append(each.began + each.rhythm.deadline)
                     elif each.due is not None and each.due > now:
                         times.append(each.due)
                 self._lock.wait(max(0.0, min(times) - time.monotonic()))
@@ -298,25 +228,25 @@ class HealthService:
 
     def _question(self, watched: _Watched) -> None:
         began = time.monotonic()
-        error: AiserError | None = None
+        answer: WarehouseState | AiserError | None
         try:
-            _round_trip(watched.connection, self._rhythm.deadline)
+            answer = _state(watched.connection, watched.rhythm.deadline)
         except AiserError as exc:
-            error = exc
+            answer = exc
         except Exception as exc:  # a defect of ours, or of a connector: it must not stop the asking
             logging.getLogger(__name__).error(
                 "Asking %s failed: %s", watched.connection.name, type(exc).__name__
             )
-            error = AiserError(f"Asking it failed: {type(exc).__name__}.")
+            answer = AiserError(f"Asking it failed: {type(exc).__name__}.")
         with self._lock:
             if watched.began is not None:  # else it was given up, and said so
-                self._answered(watched, time.monotonic() - began, error)
+                self._answered(watched, time.monotonic() - began, answer)
             watched.asking = None
             self._lock.notify_all()
 
     def _expire(self, watched: _Watched) -> None:
         """Lock held. Give up the question that takes too long."""
-        deadline = self._rhythm.deadline
+        deadline = watched.rhythm.deadline
         if watched.began is not None and time.monotonic() >= watched.began + deadline:
             hint = "It may be overloaded, or the network drops what is sent to it."
             error = DeadlineExceeded(
@@ -324,16 +254,19 @@ class HealthService:
             )
             self._answered(watched, deadline, error)
 
-    def _answered(self, watched: _Watched, seconds: float, error: AiserError | None) -> None:
+    def _answered(
+        self, watched: _Watched, seconds: float, answer: WarehouseState | AiserError | None
+    ) -> None:
         """Lock held. Write down how a question ended, and when to ask again."""
         now = datetime.now(UTC)
         watched.began = None
-        if error is None:
+        if not isinstance(answer, AiserError):
             watched.refused = 0
             watched.latencies.append((now, seconds))
             state = replace(
                 watched.state,
                 status=HealthStatus.OK,
+                warehouse=answer,
                 code="",
                 message="",
                 hint="",
@@ -342,17 +275,21 @@ class HealthService:
                 latencies=tuple(watched.latencies),
             )
         else:
-            watched.refused += isinstance(error, AuthenticationFailed)
+            watched.refused += isinstance(answer, AuthenticationFailed)
+            if isinstance(answer, SignInRequired):  # its person alone can mend it
+                watched.refused = watched.rhythm.refusals
             state = replace(
                 watched.state,
                 status=HealthStatus.FAILING,
-                code=error.code,
-                message=error.message,
-                hint=error.hint,
+                warehouse=None,
+                code=answer.code,
+                message=answer.message,
+                hint=answer.hint,
                 failures=watched.state.failures + 1,
+                last_error=LastError(now, answer.code, answer.message, answer.hint),
             )
-        wait = self._rhythm.after(state.failures)
-        again = watched.background and watched.refused < self._rhythm.refusals
+        wait = watched.rhythm.after(state.failures)
+        again = watched.background and watched.refused < watched.rhythm.refusals
         watched.due = time.monotonic() + wait if again else None
         watched.state = replace(
             state, checked_at=now, next_check=now + timedelta(seconds=wait) if again else None
@@ -367,30 +304,25 @@ def _is_saved(connection: Connection) -> bool:
     return connection.id != LOCAL and connection.source != "object"
 
 
-def _in_background(connection: Connection) -> bool:
+def _pace(connection: Connection, rhythm: Rhythm) -> tuple[Rhythm, bool]:
+    """Return how often to ask a connection, and whether it is asked in the background at all."""
     from ..connectors.registry import connectors
+    from ..connectors.warehouse import WarehouseConnector
 
     kind = connectors().get(connection.type)
-    if kind is None or connection.problem or kind.capabilities.wakes:
-        return False
-    return file_of(connection) is None
+    if kind is None:
+        return rhythm, False
+    free = kind.state_is_free(connection.config)
+    own = rhythm.of_warehouse() if isinstance(kind, WarehouseConnector) or not free else rhythm
+    return own, free and not connection.problem and file_of(connection) is None
 
 
-def _round_trip(connection: Connection, seconds: float) -> None:
-    """Ask once: an idle session is asked whether it lives, a new one has just logged in."""
-    from ..connectors.pool import PooledSession
+def _state(connection: Connection, seconds: float) -> WarehouseState | None:
     from ..connectors.registry import connector
 
     kind, config = connector(connection.type), connection.config
     if any(each.name == "timeout" for each in kind.fields):
         # Its own failure says more than that a deadline passed, so it comes first.
-        limit = min(float(config.values.get("timeout", seconds)), seconds * 5 / 6)
-        config = replace(config, values={**config.values, "timeout": limit})
-    session = kind.open(config, read_only=kind.capabilities.read_only)
-    try:
-        if not isinstance(session, PooledSession):
-            run = Run("health", timeout=seconds, tag="health")
-            with run.on_cancel(session.cancel), session.execute("SELECT 1", {}, run) as reader:
-                reader.read_all()
-    finally:
-        session.close()
+        seconds = min(float(config.values.get("timeout", seconds)), seconds * 5 / 6)
+        config = replace(config, values={**config.values, "timeout": seconds})
+    return kind.state(config, seconds)

@@ -112,6 +112,14 @@ def test_a_warehouse_is_nowhere_else(host):
 
 def test_a_warehouse_may_be_this_machine_where_all_addresses_of_the_name_are():
     require_vendor("localhost", ["127.0.0.1", "::1"], SNOWFLAKE)
+    require_vendor("127.0.0.1", ["127.0.0.1"], SNOWFLAKE)
     for addresses in (["127.0.0.1", "203.0.113.9"], []):
         with pytest.raises(ConfigError):
-            require_vendor("half.example", addresses, SNOWFLAKE)
+            require_vendor("localhost", addresses, SNOWFLAKE)
+
+
+@pytest.mark.parametrize("host", ["here.example", "127.0.0.1.example", "10.0.0.1"])
+def test_a_name_that_only_resolves_to_this_machine_is_not_it(host):
+    """The driver resolves it once more, and may be told another address."""
+    with pytest.raises(ConfigError):
+        require_vendor(host, ["127.0.0.1"], SNOWFLAKE)

@@ -125,8 +125,10 @@ def test_a_server_that_goes_away_and_comes_back(watch, shop):
     assert state.last_ok >= last
     shop.set("pass")
     until(lambda: health.state("shop").status is OK)
-    assert health.state("shop").failures == 0
-    assert health.state("shop").message == ""
+    works = health.state("shop")
+    assert (works.failures, works.message, works.warehouse) == (0, "", None)
+    assert (works.last_error.code, works.last_error.message) == ("host_unreachable", state.message)
+    assert works.last_error.at < works.last_ok
 
 
 def test_what_fails_is_asked_less_and_less_often(watch, shop):

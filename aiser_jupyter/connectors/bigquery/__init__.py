@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
@@ -170,6 +171,12 @@ class BigQueryConnector(WarehouseConnector):
         finally:
             thread.finish(STOP_SECONDS)
             thread.cut()
+
+    def state(self, config: ConnectionConfig, seconds: float) -> None:
+        """`Connector.state`, by a dry run, which is not billed; there is no warehouse that could sleep."""
+        with closing(self.open(config, read_only=self.capabilities.read_only)) as session:
+            own: Any = session._session if isinstance(session, PooledSession) else session
+            own.ask(lambda: own.greet(seconds))
 
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         return translate(exc, sql)

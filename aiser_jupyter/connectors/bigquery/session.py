@@ -283,6 +283,9 @@ class BigQuerySession(WarehouseSession):
             self._rows.stop()
         self.clients.wire.cut()
 
+    def freshen(self) -> None:
+        self.clients.rest._http.close()  # its lines: the next request takes another
+
     def reset(self) -> None:
         """Nothing: a job leaves nothing to the next one."""
 

@@ -1,4 +1,4 @@
-"""What Databricks expects of a statement, read from EXPLAIN COST, and what the warehouse does now.
+"""What Databricks expects of a statement, read from EXPLAIN COST: which a running warehouse is needed for.
 
 A plan's leaves say how much each table holds, as ANALYZE or the table's own log counted it; its first line
 how much comes out. Where a table was never counted Spark writes 8.0 EiB: it does not know.
@@ -10,29 +10,30 @@ import re
 from collections.abc import Iterator
 
 from ...models import Estimate
+from ..state import WarehouseState
 
-__all__ = ["estimate_of"]
+__all__ = ["estimate_asleep", "estimate_of"]
 
 _FIGURES = re.compile(
     r"Statistics\(sizeInBytes=([\d.E+]+) (B|KiB|MiB|GiB|TiB|PiB|EiB|KB|MB|GB|TB|PB|EB)"
     r"(?:, rowCount=([\d.E+]+))?"
 )
 _UNITS = {letter: 1024**power for power, letter in enumerate("BKMGTPE")}
+_COST = "what it costs: the warehouse is paid for by the time that it runs"
 _UNKNOWN = 2.0**60
 """A size from which on it is no size."""
 _LEAF = re.compile(r"[\s:|+-]*\b(Relation|HiveTableRelation|LocalRelation|Range|LogicalRDD)\b")
 
 
-def estimate_of(plan: str, state: str) -> Estimate:
-    """Return what a plan says.
+def estimate_asleep(state: WarehouseState) -> Estimate:
+    """Return what is known where asking would start the warehouse, or would wait for it."""
+    words = state.message[:1].lower() + state.message[1:].rstrip(".")
+    read = "how much is read: the plan is made by a warehouse that runs"
+    return Estimate(unknown=(f"how long it takes to start: {words}", read, _COST))
 
-    Parameters
-    ----------
-    plan : str
-        The text of EXPLAIN COST.
-    state : str
-        Of the warehouse; "" where it is not known.
-    """
+
+def estimate_of(plan: str) -> Estimate:
+    """Return what a plan says, the text of EXPLAIN COST."""
     lines = list(_logical(plan))
     unknown = []
     sizes = [_figures(line)[0] for line in lines if _LEAF.match(line)]
@@ -42,9 +43,7 @@ def estimate_of(plan: str, state: str) -> Estimate:
     rows = _figures(lines[0])[1] if lines else None
     if rows is None:
         unknown.append("how many rows come out")
-    if state in ("stopped", "stopping", "starting"):
-        unknown.append(f"how long the warehouse takes to start: it is {state}")
-    unknown.append("what it costs: the warehouse is paid for by the time that it runs")
+    unknown.append(_COST)
     whole = None if len(known) < len(sizes) or not sizes else sum(known)
     return Estimate(rows=rows, bytes=whole, unknown=tuple(unknown))
 
