@@ -61,12 +61,23 @@ def column(name: str, kind: str, **about: Any) -> dict[str, Any]:
     return {"name": name, "type": kind, **unknown, **about}
 
 
-def lay_rows(server: Any, pattern: str, columns: Sequence[Any], *parts: pa.Table, times: int = 9) -> None:
-    """Have the endpoint answer ``pattern`` with ``parts``: the first inline, the others in chunks."""
-    texts = [base64.b64encode(_stream(part)).decode() for part in parts]
+def lay_rows(
+    server: Any,
+    pattern: str,
+    columns: Sequence[Any],
+    *parts: pa.Table,
+    times: int = 9,
+    seconds: float = 0,
+    port: int = 0,
+) -> None:
+    """Have the endpoint answer ``pattern`` with ``parts``: the first inline, the others in chunks.
+
+    The statement takes so many ``seconds``; the chunks are at another ``port`` if one is given.
+    """
+    texts = [base64.b64encode(stream(part)).decode() for part in parts]
     chunks = [
         {
-            "url": f"https://127.0.0.1:{server.port}/chunks/laid{place}",
+            "url": f"https://127.0.0.1:{port or server.port}/chunks/laid{place}",
             "rowCount": part.num_rows,
             "uncompressedSize": 1000,
             "compressedSize": 1000,
@@ -84,12 +95,19 @@ def lay_rows(server: Any, pattern: str, columns: Sequence[Any], *parts: pa.Table
     }
     if chunks:
         data |= {"chunks": chunks, "chunkHeaders": {}, "qrmk": "k"}
-    laid = [{"what": "statement", "pattern": pattern, "times": times, "answer": {"data": data}}]
-    laid += [{"what": "chunk", "key": f"laid{place}", "base64": text} for place, text in enumerate(texts[1:])]
+    answer = {"what": "statement", "pattern": pattern, "times": times, "answer": {"data": data}}
+    laid: list[dict[str, Any]] = [{**answer, "seconds": seconds}]
+    laid += [chunk(place, text, times=99) for place, text in enumerate(texts[1:])]
     server.lay(*laid)
 
 
-def _stream(table: pa.Table) -> bytes:
+def chunk(place: int, text: str, **about: Any) -> dict[str, Any]:
+    """Return an answer to lay down for a chunk of `lay_rows`, from 0 on; ``text`` is base64."""
+    return {"what": "chunk", "pattern": rf"\Alaid{place}\Z", "base64": text, **about}
+
+
+def stream(table: pa.Table) -> bytes:
+    """Return ``table`` as an Arrow stream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -100,3 +118,10 @@ def encoded(kind: str, values: pa.Array, **about: Any) -> pa.Table:
     """Return one column ``X`` in the service's encoding: its logical type is in the field's metadata."""
     metadata = {"logicalType": kind, "nullable": "true"} | {name: str(value) for name, value in about.items()}
     return pa.table([values], schema=pa.schema([pa.field("X", values.type, metadata=metadata)]))
+
+
+def inner(name: str, kind: str, type_: Any, **about: Any) -> pa.Field:
+    """Return a field inside a structured type, as Snowflake sends it: with metadata of its own."""
+    return pa.field(
+        name, type_, metadata={"logicalType": kind, **{key: str(it) for key, it in about.items()}}
+    )

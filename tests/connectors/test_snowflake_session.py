@@ -199,6 +199,13 @@ def test_one_statement_a_run(session: Any, sql: str, error: type[Exception]) -> 
         read(session, sql, tag="ann")
 
 
+def test_snowflake_is_told_that_it_is_one_statement(snowflake: Any, session: Any) -> None:
+    """The user's own setting may let a session run several."""
+    snowflake.look()
+    read(session, "SELECT 1")
+    assert snowflake.look()["statements"][0]["parameters"]["MULTI_STATEMENT_COUNT"] in (1, "1")
+
+
 @pytest.mark.parametrize(
     "sql", ["PUT file:///etc/hostname @~", "get @~/x file:///tmp", "/* x */ Put 'file:///etc/hostname' @~"]
 )

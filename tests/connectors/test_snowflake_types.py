@@ -12,7 +12,7 @@ import pytest
 
 from aiser_jupyter.connectors.arrow_types import SOURCE_TYPE
 from aiser_jupyter.errors import DataError
-from tests.connectors.snowflake_kit import column, encoded, lay_rows, opened, read
+from tests.connectors.snowflake_kit import column, encoded, inner, lay_rows, opened, read
 
 UTC = dt.UTC
 NTZ = pa.struct([("epoch", pa.int64()), ("fraction", pa.int32())])
@@ -297,12 +297,54 @@ def test_a_value_that_its_declaration_does_not_hold_is_an_error(snowflake: Any, 
     assert "TO_VARCHAR" in caught.value.hint
 
 
-def test_a_structured_type_is_an_error_with_the_way_out(snowflake: Any, session: Any) -> None:
-    values = pa.array([{"a": 1}], pa.struct([("a", pa.int64())]))
-    lay_rows(snowflake, "laid", [column("X", "object")], encoded("OBJECT", values))
-    with pytest.raises(DataError, match="OBJECT") as caught:
-        read(session, "SELECT laid")
-    assert "TO_VARIANT" in caught.value.hint
+DECFLOAT = pa.struct([("exponent", pa.int16()), ("significand", pa.binary())])
+WHOLE = 12_345_678_901_234_567_890_123_456_789_012_345_678
+
+
+def test_a_decfloat_keeps_every_digit(snowflake: Any, session: Any) -> None:
+    def sent(significand: int, exponent: int) -> dict[str, Any]:
+        return {"exponent": exponent, "significand": significand.to_bytes(16, "big", signed=True)}
+
+    values = pa.array([sent(WHOLE, -3), sent(-WHOLE, 0), None, sent(1, -16_000), sent(0, 0)], DECFLOAT)
+    lay_rows(snowflake, "laid", [column("X", "decfloat", precision=38)], encoded("DECFLOAT", values))
+    found = read(session, "SELECT laid")
+    field = found.table.schema.field(0)
+    assert (str(field.type), field.metadata[SOURCE_TYPE.encode()]) == ("string", b"DECFLOAT")
+    assert found.table.column(0).to_pylist() == [
+        "12345678901234567890123456789012345.678",
+        str(-WHOLE),
+        None,
+        "1E-16000",
+        "0",
+    ]
+    assert "text of their digits" in found.notices[0]
+
+
+def test_intervals_and_vectors_are_exact(snowflake: Any, session: Any) -> None:
+    day = 86_400 * 10**9
+    most = 10**9 * day - 1
+    columns = [
+        column("M", "interval_year_month", precision=9, scale=0),
+        column("D", "interval_day_time", precision=9, scale=9),
+        column("W", "interval_day_time", precision=9, scale=9),
+        column("V", "vector", vectorDimension=2, fields=[column("", "real")]),
+    ]
+    values = [
+        pa.array([14, -1, None], pa.int16()),
+        pa.array([day + 5, -day - 5, None], pa.int64()),
+        pa.array([Decimal(most), Decimal(-most), None], pa.decimal128(38, 0)),
+        pa.array([[1.5, -2.0], None, [0.0, 3.0]], pa.list_(pa.float32(), 2)),
+    ]
+    schema = pa.schema(
+        inner(each["name"], each["type"].upper(), array.type, precision=9, scale=each["scale"] or 0)
+        for each, array in zip(columns, values, strict=True)
+    )
+    lay_rows(snowflake, "laid", columns, pa.table(values, schema=schema))
+    found = read(session, "SELECT laid").table
+    assert found.column("M").to_pylist() == [(14, 0, 0), (-1, 0, 0), None]
+    assert found.column("D").to_pylist() == [(0, 1, 5), (0, -1, -5), None]
+    assert found.column("W").to_pylist() == [(0, 10**9 - 1, day - 1), (0, 1 - 10**9, 1 - day), None]
+    assert found.column("V").to_pylist() == [[1.5, -2.0], None, [0.0, 3.0]]
 
 
 def test_rows_of_show_come_as_text_and_land_the_same(snowflake: Any, session: Any) -> None:

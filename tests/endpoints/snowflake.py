@@ -133,6 +133,10 @@ class Snowflake(Endpoint):
         seen: dict[str, Any] = self.ask("/test/look")
         return seen
 
+    def rest(self, state: str = "STARTED", seconds: float = 1.0) -> None:
+        """Have the warehouse be in a state from now on; a statement starts one that is SUSPENDED."""
+        self.ask("/test/warehouse", {"state": state, "seconds": seconds})
+
     def lay(self, *answers: dict[str, Any]) -> None:
         """Lay down what the endpoint is to answer from now on, in place of what was laid down before."""
         self.ask("/test/answer", list(answers))

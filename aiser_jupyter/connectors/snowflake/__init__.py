@@ -1,10 +1,11 @@
 """Snowflake, by its own driver of version 5, whose core keeps its sockets to itself.
 
 - An account leads to its own host. Another one, as of a private link, is for the administrator to list.
-- A sign-in is a password, a key pair, an OAuth token or a programmatic access token, each pasted as text.
+- A sign-in is a password, a key pair, an OAuth token or a programmatic access token, each pasted as text; or
+  it is done by the person with the browser (see `oauth`).
 - Nothing is interpolated into a statement: values are bound by Snowflake.
 - Snowflake has no session that only reads: what may be written is decided by the role.
-- Nothing is asked in the background: a question might start a warehouse.
+- A warehouse is never started by a question: what it does is shown by Snowflake's cloud services.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, ClassVar
 
 from ...errors import AiserError, ConfigError
@@ -19,28 +21,31 @@ from ...models import ConnectionConfig, Estimate
 from ..base import Capabilities, Field, Parameters, Session
 from ..catalog import Catalog
 from ..driver_thread import DriverThread
-from ..fields import warehouse_fields
+from ..fields import sign_in_fields, warehouse_fields
 from ..network import STOP_SECONDS
+from ..oauth import OAuth, SignsIn
 from ..pool import rows
+from ..state import WarehouseState
 from ..warehouse import WarehouseConnector
 from . import catalog
 from .errors import translate
-from .login import DOMAINS, account_of, connect, host_of, loaded, require_answer
+from .login import BROWSER, DOMAINS, account_of, application, connect, host_of, loaded, require_answer
 from .session import SnowflakeSession
 
 __all__ = ["SnowflakeConnector"]
 
-_PASSWORD, _KEY_PAIR, _OAUTH, _TOKEN = (
+_PASSWORD, _KEY_PAIR, _OAUTH, _TOKEN, _BROWSER = (
     "snowflake",
     "snowflake_jwt",
     "oauth",
     "programmatic_access_token",
+    BROWSER,
 )
 _HANDLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POLL_SECONDS = 0.05
 
 
-class SnowflakeConnector(WarehouseConnector):
+class SnowflakeConnector(SignsIn, WarehouseConnector):
     """Snowflake, on any cloud."""
 
     type = "snowflake"
@@ -68,8 +73,8 @@ class SnowflakeConnector(WarehouseConnector):
             "Sign-in",
             "choice",
             default=_PASSWORD,
-            choices=(_PASSWORD, _KEY_PAIR, _OAUTH, _TOKEN),
-            help="snowflake is by password, snowflake_jwt by key pair.",
+            choices=(_PASSWORD, _KEY_PAIR, _OAUTH, _TOKEN, _BROWSER),
+            help="snowflake is by password, snowflake_jwt by key pair; the last one is with the browser.",
         ),
         Field(
             "password",
@@ -103,6 +108,7 @@ class SnowflakeConnector(WarehouseConnector):
             when=("authenticator", _OAUTH, _TOKEN),
             help="Kept sealed; never shown again.",
         ),
+        *sign_in_fields("authenticator", _BROWSER),
         Field("warehouse", "Warehouse", help="The user's own where it is empty."),
         Field("database", "Database"),
         Field("schema", "Schema"),
@@ -139,6 +145,10 @@ class SnowflakeConnector(WarehouseConnector):
 
     def login_name(self, values: Mapping[str, Any]) -> str:
         return str(values["user"])
+
+    def sign_in(self, values: Mapping[str, Any]) -> OAuth:
+        host, port = self.address(values)
+        return application(values, host, port)
 
     # -- sessions -------------------------------------------------------------------------------------
 
@@ -178,6 +188,11 @@ class SnowflakeConnector(WarehouseConnector):
             return True
         finally:
             session.close()
+
+    def state(self, config: ConnectionConfig, seconds: float) -> WarehouseState:
+        """`Connector.state`, on an idle session where there is one: a login and SHOW start nothing."""
+        with closing(self.open(config)) as session:
+            return catalog.warehouse(session, str(config.values.get("warehouse") or ""), seconds)
 
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         return translate(exc, sql)

@@ -1,5 +1,7 @@
 """What there is in a Snowflake account, by SHOW and DESCRIBE alone: neither starts a warehouse.
 
+They run in Snowflake's cloud services, billed for what they take beyond a tenth of the day's compute.
+
 SHOW gives 10,000 objects at most; of more, each schema is asked page by page. SHOW binds no values, so names
 are quoted here. What belongs to Snowflake itself (INFORMATION_SCHEMA, the database SNOWFLAKE) is left out.
 """
@@ -18,6 +20,7 @@ from ...run import Run
 from ...sql.parameters import quote_identifier
 from ..base import Parameters, Session
 from ..pool import SAMPLES, a_row, rows
+from ..state import Activity, WarehouseState
 from .types import WORDS
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "schemas",
     "statistics",
     "tables",
+    "warehouse",
 ]
 
 _PAGE = 10_000
@@ -38,6 +42,14 @@ _SYSTEM_DATABASES = frozenset({"SNOWFLAKE"})
 _POWERFUL = frozenset({"ACCOUNTADMIN", "ORGADMIN", "SECURITYADMIN", "SYSADMIN", "GLOBALORGADMIN"})
 _WHERE = "SELECT CURRENT_USER(), CURRENT_ROLE(), CURRENT_DATABASE(), CURRENT_SCHEMA(), CURRENT_WAREHOUSE()"
 _ASLEEP = frozenset({"SUSPENDED", "SUSPENDING"})
+_ACTIVITIES = {
+    "STARTED": Activity.RUNNING,
+    "RESIZING": Activity.RUNNING,
+    "RESUMING": Activity.STARTING,
+    "STARTING": Activity.STARTING,
+    "SUSPENDED": Activity.SUSPENDED,
+    "SUSPENDING": Activity.STOPPING,
+}
 
 Shown = Mapping[str, Any]
 """A row of SHOW or DESCRIBE, by the names of its columns: their order changes between releases."""
@@ -271,6 +283,25 @@ def _state(session: Session, warehouse: str | None) -> tuple[str, str] | None:
         return None
     found = shown(session, "SHOW WAREHOUSES")
     return next((_upper(row["state"], row["size"]) for row in found if row["name"] == warehouse), None)
+
+
+def warehouse(session: Session, named: str, seconds: float) -> WarehouseState:
+    """What the session's warehouse does, by one SHOW within so many seconds; ``named`` is the connection's.
+
+    Raises `AiserError`.
+    """
+    run = Run("health", timeout=seconds, tag="health")
+    with run.on_cancel(session.cancel), session.execute("SHOW WAREHOUSES", (), run) as reader:
+        found = reader.read_all().to_pylist()
+    own = [row for row in found if str(row.get("is_current", "")).upper() in ("Y", "TRUE")]
+    own += [row for row in found if row["name"] in (named, named.upper())]
+    source = "SHOW WAREHOUSES"
+    if not own:
+        words = f"The warehouse {named} is not shown to the role." if named else "No warehouse is named."
+        return WarehouseState(Activity.UNKNOWN, words, source)
+    state = str(own[0]["state"]).upper()
+    words = f"The warehouse {own[0]['name']} is {state.lower()}."
+    return WarehouseState(_ACTIVITIES.get(state, Activity.UNKNOWN), words, source)
 
 
 def _upper(state: Any, size: Any) -> tuple[str, str]:

@@ -8,20 +8,27 @@ The public ways to a result are not for us, for three reasons that the tests kee
 - they turn Arrow into Arrow of their own, which drops the offset of a TIMESTAMP_TZ.
 
 So the end of a statement is taken by the call that the driver uses for the parts of a script, which hands
-over rows and nothing else, and each part of the rows is read as it was sent.
+over rows and nothing else, and each part of the rows is fetched (see `storage`) and read as it was sent. Only
+rows of text, as some answers to SHOW come, are fetched and made into Arrow by the driver.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...errors import ConnectionLost
+from .storage import Broken, Storage
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Part", "Result", "abort", "result_of", "running_state", "submit"]
+__all__ = ["Part", "Result", "abort", "heartbeat", "result_of", "running_state", "submit"]
 
+_ARROW = 1
+_GZIP = b"\x1f\x8b"
 _RUNNING = frozenset(
     {"RUNNING", "QUEUED", "RESUMING_WAREHOUSE", "QUEUED_REPARING_WAREHOUSE", "BLOCKED", "NO_DATA", "ABORTING"}
 )
@@ -33,11 +40,13 @@ class Result:
 
     ``columns`` are the declared ones, as the driver's own messages have them. ``kind`` is Snowflake's number
     for the kind of the statement. ``changed`` counts rows; None where the statement changes none.
+    ``pending`` is a result that is none yet: Snowflake answered that the statement still runs.
     """
 
     columns: Sequence[Any]
     kind: int
     changed: int | None
+    pending: bool
     _handle: Any
 
     def parts(self) -> list[Part]:
@@ -66,8 +75,48 @@ class Part:
     _chunk: Any
     _columns: Any
 
-    def read(self, connection: Any) -> tuple[pa.Schema, list[pa.RecordBatch]]:
-        """Fetch the rows as Snowflake encodes them. Safe in any thread."""
+    def read(self, connection: Any, storage: Storage) -> tuple[pa.Schema, list[pa.RecordBatch]]:
+        """Return the rows as Snowflake encodes them. Safe in any thread.
+
+        Raises
+        ------
+        ConnectionLost
+            They did not come whole, twice.
+        """
+        if self._chunk.format != _ARROW:
+            return self._by_the_driver(connection)
+        try:
+            return self._decoded(self._fetched(storage))
+        except Broken:
+            try:
+                return self._decoded(self._fetched(storage, anew=True))
+            except Broken as exc:
+                raise ConnectionLost("A part of the result broke off.", hint="Run it again.") from exc
+
+    def _fetched(self, storage: Storage, *, anew: bool = False) -> bytes:
+        if not self._chunk.HasField("remote"):
+            return b64decode(self._chunk.inline)
+        remote = self._chunk.remote
+        return storage.fetch(remote.url, remote.headers, anew=anew)
+
+    def _decoded(self, found: bytes) -> tuple[pa.Schema, list[pa.RecordBatch]]:
+        """Read Arrow, and count what was fetched: a stream that ends too early looks like a whole one."""
+        import pyarrow as pa
+
+        try:
+            with pa.ipc.open_stream(_unpacked(found)) as reader:
+                schema, batches = reader.schema, list(reader)
+            for batch in batches:
+                batch.validate(full=True)  # it is taken by its word from here on
+        except (pa.ArrowException, OSError) as exc:
+            raise Broken("it is no Arrow") from exc
+        remote = self._chunk.HasField("remote")  # what stands in the answer itself is not always counted
+        if remote and sum(batch.num_rows for batch in batches) != self._chunk.row_count:
+            raise Broken("rows are missing")
+        return schema, batches
+
+    def _by_the_driver(self, connection: Any) -> tuple[pa.Schema, list[pa.RecordBatch]]:
+        """Have rows of text fetched, and made into Arrow."""
         import pyarrow as pa
         from snowflake.connector._internal.statement_utils import get_stream_ptr
 
@@ -75,6 +124,14 @@ class Part:
         found = _core().database_fetch_chunk(conn_handle=handle, chunk=self._chunk, columns=self._columns)
         with pa.RecordBatchReader._import_from_c(get_stream_ptr(found)) as reader:
             return reader.schema, list(reader)
+
+
+def _unpacked(found: bytes) -> Any:
+    import pyarrow as pa
+
+    if found.startswith(_GZIP):
+        return pa.CompressedInputStream(pa.BufferReader(found), "gzip")
+    return found
 
 
 def submit(connection: Any, sql: str, values: Sequence[Any], parameters: Mapping[str, Any]) -> str:
@@ -94,17 +151,26 @@ def running_state(connection: Any, id: str) -> str:
 
 
 def result_of(connection: Any, id: str) -> Result:
-    """Return the result of a statement that has ended. Raises what the statement failed with."""
+    """Wait for the end of a statement, for less than a minute, and return its result.
+
+    Raises what the statement failed with.
+    """
     found = _core().connection_get_result_set(conn_handle=connection.conn_handle, query_id=id)
     about = found.result_descriptor
     changed = about.rows_affected if about.HasField("rows_affected") else None
-    return Result(tuple(about.columns), about.statement_type_id, changed, found.result_set_handle)
+    pending = not (about.columns or about.HasField("statement_type_id"))
+    return Result(tuple(about.columns), about.statement_type_id, changed, pending, found.result_set_handle)
 
 
 def abort(connection: Any, id: str) -> None:
     """Ask Snowflake to stop a statement; harmless where it has ended."""
     with connection.cursor() as cursor:
         cursor.abort_query(id)
+
+
+def heartbeat(connection: Any) -> None:
+    """Ask whether the session is still there; no warehouse is started."""
+    _core().connection_heartbeat(conn_handle=connection.conn_handle)
 
 
 def _core() -> Any:

@@ -16,16 +16,29 @@ from typing import Any
 
 from ...errors import ConfigError, ConnectError
 from ...secret import Secret
+from ..oauth import SIGNED_IN, OAuth, Tokens
 from ..sockets import Cut, dial
 from ..tls import authority_file, context_of, wrap
 
-__all__ = ["DOMAINS", "account_of", "connect", "host_of", "loaded", "require_answer"]
+__all__ = [
+    "BROWSER",
+    "DOMAINS",
+    "account_of",
+    "application",
+    "connect",
+    "host_of",
+    "loaded",
+    "require_answer",
+]
+
+BROWSER = "oauth_authorization_code"
+"""Signed in with the browser; to the driver it is an OAuth token."""
 
 DOMAINS = (".snowflakecomputing.com", ".snowflakecomputing.cn")
 _ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?){0,4}")
 _LOGIN_PATH = "/session/v1/login-request"
-_REQUEST_SECONDS = 30
-"""For what is asked once the login is done, by however short a limit that had."""
+_REQUEST_SECONDS = 60
+"""For what is asked once the login is done: Snowflake holds its answer back for up to 45 s."""
 _ATTEMPT_SECONDS = 60
 """For one request: a part of a result is up to 16 MB, and has to come within it."""
 _loading = threading.Lock()
@@ -123,7 +136,7 @@ def _options(values: Mapping[str, Any], host: str, port: int, seconds: float) ->
         "port": port,
         "protocol": "https" if values.get("ssl_enabled", True) else "http",
         "user": values["user"],
-        "authenticator": values["authenticator"],
+        "authenticator": "oauth" if values["authenticator"] == BROWSER else values["authenticator"],
         **{name: values[name] for name in ("warehouse", "database", "schema", "role") if values.get(name)},
         "application": "aiser_jupyter",
         "paramstyle": "qmark",
@@ -156,7 +169,31 @@ def _options(values: Mapping[str, Any], host: str, port: int, seconds: float) ->
 
 
 def _secrets(values: Mapping[str, Any]) -> dict[str, str]:
+    if values["authenticator"] == BROWSER:
+        return {"token": Tokens.of(values[SIGNED_IN]).access.reveal()}
     found = {name: value.reveal() for name, value in values.items() if isinstance(value, Secret)}
     if "private_key_passphrase" in found:
         found["private_key_password"] = found.pop("private_key_passphrase")  # its name at the driver
     return found
+
+
+def application(values: Mapping[str, Any], host: str, port: int) -> OAuth:
+    """Return where a person signs in: as the application that accounts have for programs on a machine of
+    one's own, whose id and secret are public, or as one of a security integration of the account.
+
+    Held to Snowflake's documents and to what its driver sends; no real account has seen it yet.
+    """
+    own, role = values.get("oauth_client_id"), values.get("role")
+    return OAuth(
+        label="Snowflake",
+        host=host,
+        port=port,
+        domains=DOMAINS,
+        authorize="/oauth/authorize",
+        tokens="/oauth/token-request",
+        client_id=own or "LOCAL_APPLICATION",
+        client_secret=values.get("oauth_client_secret") if own else Secret("LOCAL_APPLICATION"),
+        scope=" ".join(["refresh_token", *([f"session:role:{role}"] if role else [])]),
+        loopback="" if own else "http://127.0.0.1:8020",
+        values=values,
+    )

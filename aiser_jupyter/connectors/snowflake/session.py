@@ -1,8 +1,8 @@
 """One login to Snowflake.
 
-A statement is sent, and its end asked for: so its name is known while it runs, it can be stopped by it, and
-what it waits for (a warehouse that is started, a queue) can be told. The session's own settings stay as they
-are: the tag of a statement, and the limit of its time at the server, belong to that statement alone.
+A statement is sent, and its result asked for: so its name is known while it runs, it can be stopped by it,
+and what it waits for (a warehouse that is started, a queue) can be told. The session's own settings stay as
+they are: the tag of a statement, and the limit of its time at the server, belong to that statement alone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -27,7 +27,8 @@ from ..base import Parameters
 from ..driver_thread import DriverThread
 from ..warehouse import WarehouseSession
 from .ahead import read_ahead
-from .driver import Result, abort, result_of, running_state, submit
+from .driver import Result, abort, heartbeat, result_of, running_state, submit
+from .storage import Storage
 from .types import SnowflakeTypes, declared
 
 if TYPE_CHECKING:
@@ -41,10 +42,9 @@ _FILES = frozenset({"PUT", "GET"})
 _GRACE = 5
 """Seconds that the server's own limit comes after ours: it is for the case that nobody is left to ask."""
 _AFTER_PATIENCE = 0.5
-_FIRST_WAIT, _LONGEST_WAIT = 0.01, 1.0
-_QUIET_SECONDS = 0.5
-"""Until a statement that simply runs is told of."""
-_UNKNOWN_SECONDS = 10.0
+_BETWEEN = 0.05
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 2.0
+"""Until it is asked, first and later, what a statement waits for."""
 _TAG_LENGTH = 2000
 _AHEAD = 4
 """Parts of a result, of up to 16 MB packed, that are fetched at once."""
@@ -74,7 +74,7 @@ class SnowflakeSession(WarehouseSession):
     ) -> None:
         super().__init__(connector, config, thread)
         self._connection = connection
-        self._woken = threading.Event()
+        self._storage: Storage | None = None
 
     def start(
         self, sql: str, parameters: Parameters, run: Run
@@ -82,63 +82,89 @@ class SnowflakeSession(WarehouseSession):
         _require_statement(sql)
         values = [_bound(place, value) for place, value in enumerate(_listed(parameters), 1)]
         settings = _settings(run)
-        self._woken.clear()
         with self._bounded(run):
             id = self._thread.call(lambda: submit(self._connection, sql, values, settings))
             self.running(id, run)
-            self._wait(id, run)
-            result = self._thread.call(lambda: result_of(self._connection, id), undo=Result.release)
+            with self._told(id, run):
+                result = self._result(id)
+            storage = self._storage = Storage(self._config.values)
             try:
-                return self._rows(result, run)
+                return self._rows(result, storage, run)
             except BaseException:
-                self._release(result)
+                self._give_up(result, storage)
                 raise
 
-    def _bounded(self, run: Run) -> AbstractContextManager[None]:
-        """Cut the session some time after the run's deadline, whoever listens to that.
+    def _result(self, id: str) -> Result:
+        """Wait for the result. Word that the statement still runs is a result to the driver, too."""
+        ended = False
+        while True:
+            result = self._thread.call(lambda: result_of(self._connection, id), undo=Result.release)
+            if ended or not result.pending:
+                return result
+            self._thread.call(result.release)
+            time.sleep(_BETWEEN)
+            ended = not self.state(id)
 
-        The driver tries a part of a result that broke off five times, for up to half a minute.
-        """
+    def _bounded(self, run: Run) -> AbstractContextManager[None]:
+        """Cut the session some time after the run's deadline, whoever listens to that."""
         if run.remaining is None:
             return nullcontext()
         return self._cut.after(run.remaining + self.patience + _AFTER_PATIENCE)
 
-    def _release(self, result: Result) -> None:
+    def _give_up(self, result: Result, storage: Storage) -> None:
+        storage.close()
         if not self._cut.done:
             self._thread.call(result.release)
 
-    def _wait(self, id: str, run: Run) -> None:
-        """Wait for the statement's end, and tell what it waits for itself; asked ever more seldom."""
+    @contextmanager
+    def _told(self, id: str, run: Run) -> Generator[None]:
+        """Tell meanwhile what the statement waits for, where it takes a while."""
+        over = threading.Event()
+        watch = threading.Thread(target=self._tell, args=(id, run, over), name="aiser-state", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _tell(self, id: str, run: Run, over: threading.Event) -> None:
         place = console(self._config.values, id) or f"query {id}"
-        said, began = "", time.monotonic()
-        while state := self.state(id):
-            waited = time.monotonic() - began
-            if state == "NO_DATA" and waited > _UNKNOWN_SECONDS:
-                return  # its state is not told; the request for the result waits, too
+        said, wait = "", _FIRST_WAIT
+        while not over.wait(wait):
+            try:
+                state = running_state(self._connection, id)
+            except Exception:  # the request for the result says what is wrong
+                return
             words = _WAITS.get(state, "Snowflake runs it")
-            if words != said and (state in _WAITS or waited >= _QUIET_SECONDS):
+            if state and words != said and not over.is_set():
                 run.emit(Progress(message=f"{words}: {place}"))
                 said = words
-            self._woken.wait(min(max(_FIRST_WAIT, waited / 10), _LONGEST_WAIT))
-            self._woken.clear()
+            wait = min(2 * wait, _LONGEST_WAIT)
 
-    def _rows(self, result: Result, run: Run) -> tuple[pa.Schema, Generator[pa.RecordBatch]]:
+    def _rows(
+        self, result: Result, storage: Storage, run: Run
+    ) -> tuple[pa.Schema, Generator[pa.RecordBatch]]:
         import pyarrow as pa
 
         if result.kind & 0xFF00 == _FILE_TRANSFER:
             raise _no_files()
         if _without_rows(result.kind):
-            self._release(result)
+            self._give_up(result, storage)
             if result.kind & 0xF000 == _DML and (count := result.changed) is not None:
                 words = "1 row changed." if count == 1 else f"{count:,} rows changed."
                 run.emit(Notice("rows_changed", words))
             return pa.schema([]), _none()
-        schema, parts = self._thread.call(lambda: _first_of(result, self._connection))
-        types = SnowflakeTypes(schema, [declared(column) for column in result.columns])
-        return types.schema, self._batches(result, parts, types, run)
+        schema, sent, parts = self._thread.call(lambda: _first_of(result, self._connection, storage))
+        columns = [declared(column) for column in result.columns]
+        types = SnowflakeTypes(schema, columns, sent=sent)
+        return types.schema, self._batches(parts, types, run, partial(self._give_up, result, storage))
 
     def _batches(
-        self, result: Result, parts: Generator[list[pa.RecordBatch]], types: SnowflakeTypes, run: Run
+        self,
+        parts: Generator[list[pa.RecordBatch]],
+        types: SnowflakeTypes,
+        run: Run,
+        give_up: Callable[[], None],
     ) -> Generator[pa.RecordBatch]:
         try:
             with self._bounded(run):
@@ -149,17 +175,22 @@ class SnowflakeSession(WarehouseSession):
             for notice in types.notices():
                 run.emit(notice)
         finally:
-            self._release(result)
+            give_up()
 
     def state(self, id: str) -> str:
         """Return the state of any statement that has not ended; "" once it has."""
         return self._thread.call(lambda: running_state(self._connection, id))
 
+    def freshen(self) -> None:
+        heartbeat(self._connection)
+
+    def disconnect(self) -> None:
+        if self._storage is not None:  # whoever left a result may hold its reader still
+            self._storage.close()
+        super().disconnect()
+
     def request_stop(self, id: str) -> None:
-        try:
-            abort(self._connection, id)
-        finally:
-            self._woken.set()
+        abort(self._connection, id)
 
 
 def console(values: Mapping[str, Any], id: str) -> str:
@@ -215,10 +246,12 @@ def _none() -> Generator[pa.RecordBatch]:
     yield from ()
 
 
-def _first_of(result: Result, connection: Any) -> tuple[pa.Schema, Generator[list[pa.RecordBatch]]]:
-    """Return the schema of the first part, and the batches of all parts, which are read ahead."""
+def _first_of(
+    result: Result, connection: Any, storage: Storage
+) -> tuple[pa.Schema, bool, Generator[list[pa.RecordBatch]]]:
+    """Return the schema of the first part, if there is one, and the batches of all, which are read ahead."""
     parts = result.parts()
-    read = read_ahead([partial(part.read, connection) for part in parts], _AHEAD)
+    read = read_ahead([partial(part.read, connection, storage) for part in parts], _AHEAD)
     first = next(read, None)
 
     def batches() -> Generator[list[pa.RecordBatch]]:
@@ -227,7 +260,7 @@ def _first_of(result: Result, connection: Any) -> tuple[pa.Schema, Generator[lis
         for _, found in read:
             yield found
 
-    return (result.schema() if first is None else first[0]), batches()
+    return (result.schema() if first is None else first[0]), first is not None, batches()
 
 
 def _listed(parameters: Parameters) -> Sequence[Any]:

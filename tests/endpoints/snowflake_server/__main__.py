@@ -33,6 +33,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from statements import Session
+from warehouse import Warehouse
+
+sys.path.append(str(Path(__file__).parents[3]))
+
+from tests.endpoints.authorization import Authorization
 
 WAIT = 1.0
 """Seconds that the service holds an answer back for a statement that still runs (45 at Snowflake)."""
@@ -76,7 +81,14 @@ class Service:
         self.sessions: dict[str, Session] = {}
         self.statements: dict[str, Statement] = {}
         self.chunks = Chunks()
-        self.seen: dict[str, list[Any]] = {"logins": [], "statements": [], "logouts": [], "requests": []}
+        self.warehouse = Warehouse()
+        applications = {
+            "LOCAL_APPLICATION": ("LOCAL_APPLICATION", "http://127.0.0.1:8020"),
+            "own-application": ("the secret of our own", ""),
+        }
+        self.authorization = Authorization(accounts.issue, applications)
+        kinds = ("logins", "statements", "logouts", "chunks", "requests")
+        self.seen: dict[str, list[Any]] = {kind: [] for kind in kinds}
         self.laid: list[dict[str, Any]] = []
 
     # -- sessions ---------------------------------------------------------------------------------------
@@ -133,8 +145,12 @@ class Service:
         self.seen["statements"].append(seen)
         if session is None:
             return _answer(None, *_SESSION_GONE)
+        id = request.query_params.get("requestId", "")
+        for known in self.statements.values():
+            if id and id == known.request_id:  # the driver repeats a request whose answer it did not get
+                return await self._result(known, 0 if body.get("asyncExec") else WAIT)
         work = self._run(session, body, f"{request.url.scheme}://{request.url.netloc}")
-        made = Statement(session, body["sqlText"], request.query_params.get("requestId", ""), work)
+        made = Statement(session, body["sqlText"], id, work)
         self.statements[made.id] = made
         limit = float((body.get("parameters") or {}).get("STATEMENT_TIMEOUT_IN_SECONDS") or 0)
         if limit:
@@ -152,6 +168,11 @@ class Service:
             if seconds := laid.get("seconds"):
                 await asyncio.sleep(seconds)
             return {"success": True, "code": None, "message": None, **laid["answer"]}
+        if re.search(r"^\s*(/\*.*?\*/\s*)*SHOW\s+WAREHOUSES\b", sql, re.I | re.S):
+            data = self.warehouse.shown(session.facts["current_warehouse"])
+            return {"data": data, "code": None, "message": None, "success": True}
+        if self.warehouse.needed(sql):
+            await self.warehouse.ready()
         if found := re.search(r"SYSTEM\$CANCEL_QUERY\(\s*'([^']+)'\s*\)", sql, re.I):
             ended = found[1] in self.statements and self.statements[found[1]].stop()
             words = (
@@ -192,6 +213,9 @@ class Service:
         if found is None:
             return _answer({"queries": []})
         entry = {"id": found.id, "status": found.state, "state": found.state, "sqlText": found.sql}
+        resuming = self.warehouse.state == "RESUMING" and self.warehouse.needed(found.sql)
+        if found.state == "RUNNING" and resuming:
+            entry["status"] = "RESUMING_WAREHOUSE"
         if laid := self._laid("status", found.sql):
             entry["status"] = laid["status"]
         entry |= {"startTime": int(found.began * 1000), "totalDuration": 0, "sessionId": 1}
@@ -208,10 +232,13 @@ class Service:
         return _answer(None, "000605", "Identified SQL statement is not currently executing.")
 
     async def chunk(self, request: Request) -> Response:
+        """Answer with a part; one that was laid down may be refused, sent on, or end before its time."""
         key = request.path_params["key"]
-        laid = next((each for each in self.laid if each["what"] == "chunk" and each["key"] == key), None)
-        if laid is not None:
-            return Response(base64.b64decode(laid["base64"]), media_type="application/octet-stream")
+        self.seen["chunks"].append([key, sorted(request.headers.items())])
+        if laid := self._laid("chunk", key):
+            data = base64.b64decode(laid["base64"])
+            headers = {"Content-Type": "application/octet-stream", **laid.get("headers", {})}
+            return Response(data, laid.get("status", 200), headers)
         data = await run_in_threadpool(self.chunks.get, key)
         if data is None:
             return Response(status_code=403)
@@ -223,7 +250,22 @@ class Service:
         """Return what was seen since the last look."""
         seen, self.seen = self.seen, {name: [] for name in self.seen}
         running = sum(not each.task.done() for each in self.statements.values())
-        return JSONResponse({**seen, "sessions": len(self.sessions), "running": running})
+        about = {"sessions": len(self.sessions), "running": running, "resumed": self.warehouse.resumed}
+        return JSONResponse({**seen, **about})
+
+    async def rest(self, request: Request) -> Response:
+        """Have the warehouse suspended, say, and be started in so many seconds."""
+        self.warehouse.behave(**await _body(request))
+        return JSONResponse({})
+
+    async def sign_ins(self, request: Request) -> Response:
+        """Have the OAuth pages behave in a way; return what they saw before, and the tokens they gave."""
+        saw = {**self.authorization.seen, "given": self.authorization.given}
+        wanted = await _body(request)
+        if wanted.pop("end", False):
+            self.authorization.forget()
+        self.authorization.behave(**wanted)
+        return JSONResponse(saw)
 
     async def lay(self, request: Request) -> Response:
         """Lay down answers: ``what`` they answer, ``pattern`` of its text, how many ``times``; [] clears."""
@@ -324,9 +366,13 @@ def application(service: Service) -> Starlette:
             Route("/monitoring/queries/{id}", service.monitoring, methods=get),
             Route("/monitoring/queries//{id}", service.monitoring, methods=get),  # 5.2 asks like this
             Route("/chunks/{key}", service.chunk, methods=get),
+            Route("/oauth/authorize", service.authorization.authorize, methods=get),
+            Route("/oauth/token-request", service.authorization.token, methods=post),
+            Route("/test/sign-ins", service.sign_ins, methods=post),
             Route("/test/look", service.look, methods=get),
             Route("/test/answer", service.lay, methods=post),
             Route("/test/answer/first", service.lay_first, methods=post),
+            Route("/test/warehouse", service.rest, methods=post),
             Route("/test/crowd", service.crowd, methods=post),
             Route("/test/forget", service.forget, methods=post),
             Route("/{path:path}", service.other, methods=["GET", "POST", "PUT", "DELETE"]),

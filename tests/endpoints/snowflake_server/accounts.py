@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,12 @@ class Accounts:
         if trouble:
             raise Refused(*trouble)
         return user
+
+    def issue(self, seconds: float) -> str:
+        """Return an OAuth token of ann's that holds for so long."""
+        token = f"oauth-{secrets.token_urlsafe(24)}"
+        self._known["tokens"][token] = {"kind": "oauth", "user": "ann", "expires": time.time() + seconds}
+        return token
 
     def _password(self, found: dict[str, Any], user: str, data: dict[str, Any]) -> None:
         if not found or data.get("PASSWORD") != found["password"]:
