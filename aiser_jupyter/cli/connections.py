@@ -75,7 +75,9 @@ def _add(services: Services, given: argparse.Namespace) -> int:
             "A password on the command line is seen by everybody on this machine.",
             hint="Leave it out and you will be asked for it, or use --password-stdin.",
         )
-    config = services.connections.parse_url(given.url, given.alias, insecure=given.insecure, ca=given.ca)
+    config = services.connections.parse_url(
+        given.url, given.alias, insecure=given.insecure, ca=given.ca, profiles=True
+    )
     values = {**config.values, **_secrets(services, config, from_stdin=given.password_stdin)}
     saved = services.connections.create(replace(config, values=values))
     print(f"{saved.name} works and is saved.")
@@ -84,6 +86,8 @@ def _add(services: Services, given: argparse.Namespace) -> int:
 
 def _secrets(services: Services, config: ConnectionConfig, *, from_stdin: bool) -> dict[str, Secret]:
     fields = services.connections.kind(config.type).secrets_of(config.values)
+    if any(field.name in config.values for field in fields):  # a profile has given them
+        return {}
     if from_stdin and fields:
         long = fields[0].kind == "document"
         text = sys.stdin.read() if long else sys.stdin.readline().rstrip("\r\n")

@@ -53,7 +53,7 @@ def _config(call: Call, alias: str, context: Context) -> ConnectionConfig:
             "better change it.",
         )
     return context.services.connections.parse_url(
-        url, alias, insecure="--insecure" in call.options, ca=call.options.get("--ca")
+        url, alias, insecure="--insecure" in call.options, ca=call.options.get("--ca"), profiles=True
     )
 
 
@@ -76,11 +76,13 @@ def _from_variables(call: Call, kind: Connector, variables: Mapping[str, Any]) -
 
 
 def _asked_for(kind: Connector, config: ConnectionConfig) -> dict[str, Secret]:
-    """Ask for each secret; an empty answer leaves it out."""
+    """Ask for each secret that a profile has not given; an empty answer leaves it out."""
     found = {}
     user = config.values.get(kind.aliases.get("username", "username"))
     host = config.values.get(kind.url_parts[0], config.name)
     place = f"{user}@{host}" if user else host
+    if any(field.name in config.values for field in kind.secrets_of(config.values)):
+        return {}
     for field in kind.secrets_of(config.values):
         if field.kind == "document":  # the box of a front end has one line
             raise UsageError(

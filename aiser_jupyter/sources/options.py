@@ -64,6 +64,7 @@ _NEVER = {
     **dict.fromkeys(("allow_local_infile_in_path", "load_data_local_dir", "server_public_key"), _FILES),
     **dict.fromkeys(("read_default_file", "read_default_group", "defaults_file", "option_files"), _SETTINGS),
     **dict.fromkeys(("defaults_extra_file", "service", "servicefile", "passfile", "dsn"), _SETTINGS),
+    "profile": _SETTINGS,
     **dict.fromkeys(("init_command", "init_connect", "options", "sql_mode", "session_variables"), _COMMANDS),
     **dict.fromkeys(("multi_statements", "allow_multi_queries", "client_flag", "client_flags"), _COMMANDS),
     **dict.fromkeys(("sslkey", "sslcert", "sslcrl", "sslcrldir", "sslpassword", "ssl_key"), _CLIENT),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -18,6 +18,7 @@ from ..connectors.hosts import check_host
 from ..errors import ConfigError
 from ..models import ConnectionConfig
 from ..secret import Secret
+from . import aws
 from .options import SECRET_NAME, translated
 from .values import checked, kind_of, type_of
 
@@ -37,7 +38,9 @@ _FILES = (".duckdb", ".ddb", ".db")
 _ENCODE = "In a name or a password write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F and % as %25."
 
 
-def parse_url(url: str, name: str, kinds: Mapping[str, Connector] | None = None) -> ConnectionConfig:
+def parse_url(
+    url: str, name: str, kinds: Mapping[str, Connector] | None = None, *, profiles: bool = False
+) -> ConnectionConfig:
     """Read a URL, or the path of a DuckDB database, into the fields of its connector.
 
     Parameters
@@ -49,6 +52,9 @@ def parse_url(url: str, name: str, kinds: Mapping[str, Connector] | None = None)
         Name of the connection; not checked here.
     kinds : mapping, optional
         Connectors by type; the installed ones by default.
+    profiles : bool
+        Whether ``profile=NAME`` may take over what the user's own files of AWS have: on the user's word, in
+        the user's process.
 
     Raises
     ------
@@ -78,11 +84,16 @@ def parse_url(url: str, name: str, kinds: Mapping[str, Connector] | None = None)
         raise _malformed("A # stands in it. " + _ENCODE)
     at_host = any(field.name == kind.url_parts[0] for field in kind.fields)
     values = _server(url, match, kind) if at_host else _file(type, match)
-    parameters = ((_decoded(key), _decoded(value, plus=True)) for key, value in _parameters(match["query"]))
+    parameters: Iterable[tuple[str, str]] = (
+        (_decoded(key), _decoded(value, plus=True)) for key, value in _parameters(match["query"])
+    )
+    known: dict[str, Any] = {}
+    if profiles:
+        parameters, known = aws.taken_over(kind, parameters, values.get(kind.url_parts[0], ""))
     options = translated(kind, parameters)
     if twice := sorted(name for name in options if name in kind.url_parts and name in values):
         raise _malformed(f"{' and '.join(twice)} stands in it twice.")
-    return ConnectionConfig(type, name, checked(kind, {**values, **options}))
+    return ConnectionConfig(type, name, checked(kind, {**known, **values, **options}))
 
 
 def has_password(url: str) -> bool:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from aiser_jupyter.config import Settings
 from aiser_jupyter.connectors.pool import PooledSession
+from aiser_jupyter.engines.direct_sql import DirectSQLEngine
 from aiser_jupyter.errors import (
     AiserError,
     DeadlineExceeded,
@@ -23,7 +25,9 @@ from aiser_jupyter.errors import (
     UnknownTable,
     UsageError,
 )
+from aiser_jupyter.models import Connection, Scope, StatementKind
 from aiser_jupyter.run import Event, Handle, Run
+from aiser_jupyter.sql import parse
 from tests.connectors.postgresql_kit import ask, value, wait_until
 from tests.connectors.redshift_kit import KIND, config, session
 from tests.servers.proxy import Proxy
@@ -248,6 +252,39 @@ def test_a_session_that_only_reads_writes_nothing(redshift: Any, before: str, sq
             ask(opened, sql)
         assert caught.value.hint
         assert value(opened, "SELECT count(*) FROM kept") == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UNLOAD ('SELECT 1') TO 's3://bucket/key' IAM_ROLE default",
+        "/* a note */ -- and\n unload ('SELECT 1') TO 's3://bucket/key' IAM_ROLE default",
+        "CALL sweep()",
+    ],
+)
+def test_what_read_only_does_not_hold_is_refused_unsent(redshift: Any, sql: str) -> None:
+    with session(redshift, read_only=True) as opened:
+        with pytest.raises(NotPermitted, match="does more than read") as caught:
+            ask(opened, sql)
+        assert caught.value.hint
+        assert value(opened, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("UNLOAD ('SELECT 1') TO 's3://bucket/key' IAM_ROLE default", StatementKind.WRITE),
+        ("CALL nothing_of_that_name()", StatementKind.UNKNOWN),
+    ],
+)
+def test_it_runs_where_writing_is_allowed(redshift: Any, sql: str, kind: StatementKind) -> None:
+    """The endpoint has no UNLOAD: that it says so shows that it was sent."""
+    statement = parse(sql, dialect="redshift")
+    assert statement.kind is kind
+    scope = Scope(connection=Connection("shop", "someone", config(redshift)))
+    with pytest.raises(AiserError) as caught:
+        DirectSQLEngine(Settings()).execute(statement, scope, Run("test"))
+    assert not isinstance(caught.value, NotPermitted)
 
 
 def test_the_pool_uses_a_session_again_after_queries_alone(redshift: Any) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from aiser_jupyter.errors import ConfigError, UsageError
+from aiser_jupyter.errors import ConfigError, SignInRequired, UsageError
+from tests.endpoints.redshift import Redshift
+from tests.endpoints.redshift_server import CLUSTER, KEYS, REGION
 from tests.servers.postgresql import PostgreSQL
 
 CANARY = "k4nary-9f2e correct/horse?battery"
@@ -48,6 +50,39 @@ def test_the_password_is_asked_for_once(
     assert run("%aiser warehouse SELECT current_user AS who").arrow().to_pylist() == [{"who": "ann"}]
     run(f"%aiser connect {url} --alias warehouse")  # the notebook again, from the top
     assert len(questions) == 1
+
+
+def test_what_needs_the_browser_says_where_and_saves_nothing(
+    run: Any, asked: Callable[[str], list[str]]
+) -> None:
+    questions = asked("a secret")
+    url = "databricks://x.cloud.databricks.com?http_path=/sql/1.0/warehouses/a1b2&auth_type=oauth_u2m"
+    with pytest.raises(SignInRequired, match="browser") as said:
+        run(f"%aiser connect {url} --alias lake")
+    assert "Aiser panel" in said.value.hint
+    assert questions == []
+    assert [row[0] for row in run("%aiser connections").rows] == ["local"]
+
+
+def test_a_profile_of_aws_has_what_is_asked_for_else(
+    run: Any, asked: Callable[[str], list[str]], redshift: Redshift, tmp_path: Any, monkeypatch: Any
+) -> None:
+    """The profile's keys open the connection, are saved with it, and are shown nowhere."""
+    questions = asked("")
+    key, (secret, _) = next(iter(KEYS.items()))
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text(f"[profile work]\nregion = {REGION}\n")
+    credentials = tmp_path / ".aws" / "credentials"
+    credentials.write_text(f"[work]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "ca.pem").write_text(redshift.authority.pem)
+    place = f"cluster_identifier={CLUSTER}&db_user=ann&endpoint_url={redshift.api}&profile=work"
+    url = f"redshift://127.0.0.1:{redshift.port}/{redshift.database}?{place}"
+    listing = run(f"%aiser connect {url} --alias warehouse --ca {tmp_path / 'ca.pem'}")
+    credentials.unlink()  # it is read once
+    (row,) = run("%aiser warehouse SELECT current_user::varchar AS who").arrow().to_pylist()
+    assert (row, questions) == ({"who": "IAM:ann"}, [])
+    assert secret not in repr(listing) + json.dumps(listing._repr_mimebundle_())
 
 
 def test_a_variable_may_hold_it(run: Any, shell: Any, url: str, postgresql: PostgreSQL) -> None:

@@ -27,13 +27,12 @@ from ..tls import context_of
 from . import catalog
 from .errors import translate
 from .estimate import expect
-from .iam import API_DOMAINS, Login, api_address, temporary_login
+from .iam import API_DOMAINS, Login, api_address, region_of, temporary_login
 from .session import RedshiftSession
 
 __all__ = ["RedshiftConnector"]
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
-_IN_HOST = re.compile(r".+\.([a-z0-9-]+)\.redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?", re.IGNORECASE)
 _IAM = ("sign_in", "iam", "serverless")
 _PASSWORD = ("sign_in", "password")
 
@@ -110,7 +109,7 @@ class RedshiftConnector(PostgreSQLConnector):
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         checked = super().validate(values)
         if checked["sign_in"] != "password":
-            region = checked.get("region") or _region(str(checked["host"]))
+            region = checked.get("region") or region_of(str(checked["host"]))
             if not _REGION.fullmatch(region):
                 raise ConfigError(
                     f"{self.label} needs the region of AWS.",
@@ -183,11 +182,10 @@ class RedshiftConnector(PostgreSQLConnector):
     def expect(self, session: Session, sql: str, parameters: Parameters) -> Estimate | None:
         return expect(session, sql, parameters)
 
+    def state_is_free(self, config: ConnectionConfig) -> bool:
+        """`Connector.state_is_free`: a serverless workgroup is started, and billed, by any query."""
+        host = str(config.values.get("host"))
+        return config.values.get("sign_in") != "serverless" and ".redshift-serverless." not in host
+
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         return translate(exc, sql)
-
-
-def _region(host: str) -> str:
-    """Return the region that a host of Amazon's names; "" for any other host."""
-    found = _IN_HOST.fullmatch(host.strip().rstrip("."))
-    return found[1].lower() if found else ""

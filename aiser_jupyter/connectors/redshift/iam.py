@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,9 +21,10 @@ from ..tls import authority_file
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["API_DOMAINS", "Login", "api_address", "temporary_login"]
+__all__ = ["API_DOMAINS", "Login", "api_address", "region_of", "temporary_login"]
 
 API_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+_HOST = re.compile(r".+\.([a-z0-9-]+)\.redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?", re.IGNORECASE)
 
 
 class Login(NamedTuple):
@@ -30,6 +32,12 @@ class Login(NamedTuple):
 
     user: str
     password: Secret
+
+
+def region_of(host: str) -> str:
+    """Return the region that a host of Amazon's names; "" for any other host."""
+    found = _HOST.fullmatch(host.strip().rstrip("."))
+    return found[1].lower() if found else ""
 
 
 def api_address(values: Mapping[str, Any]) -> tuple[str, int]:

@@ -1,7 +1,10 @@
 """One logged-in connection to Redshift: PostgreSQL's messages, and what Redshift has in its own way.
 
 - A session that only reads runs each statement in a transaction of its own that is READ ONLY. A statement
-  that ends the transaction is the last one in it.
+  that ends the transaction is the last one in it. What READ ONLY does not hold is refused here: UNLOAD, which
+  writes files, and CALL, for a procedure may commit and go on. A query that calls a Lambda function runs it,
+  whatever that does: its text does not tell it from any other function, and asking ``pg_proc`` of each name
+  would be one more round trip a query. The right to EXECUTE the function decides; PUBLIC has it at first.
 - Each statement carries a label (``query_group``) that says who runs it, and by which it is found and stopped
   from another process.
 - Redshift has no DISCARD: a session that ran anything but a query is not used again.
@@ -15,7 +18,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from ...errors import AiserError, ConnectionLost, UnknownTable
+from ...errors import AiserError, ConnectionLost, NotPermitted, UnknownTable
 from ...models import ConnectionConfig
 from ...run import Progress, Run
 from ...sql.scan import significant
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["RedshiftSession"]
 
 _QUERIES = frozenset({"SELECT", "WITH", "SHOW", "EXPLAIN", "("})
+_NOT_HELD = frozenset({"UNLOAD", "CALL"})
 _UNITS = {"": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LABEL_LENGTH = 320
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@=: -]")
@@ -101,8 +105,13 @@ class RedshiftSession(PostgreSQLSession):
     def start(
         self, sql: str, parameters: Parameters, run: Run
     ) -> tuple[pa.Schema, Generator[pa.RecordBatch]]:
-        first = next(iter(significant(sql, "redshift")), None)
-        self._changed |= first is None or first.text.upper() not in _QUERIES
+        first = next((token.text.upper() for token in significant(sql, "redshift")), "")
+        if self._read_only and first in _NOT_HELD:
+            raise NotPermitted(
+                f"{first} does more than read, and this session only reads.",
+                hint="Run it by itself, on the connection.",
+            )
+        self._changed |= first not in _QUERIES
         run.emit(Progress(message=f"session {self.handle.partition(':')[0]}, label {self._labelled(run)!r}"))
         schema, batches = super().start(sql, parameters, run)
         self._changed |= not len(schema)  # SELECT INTO makes a table
