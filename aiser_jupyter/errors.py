@@ -22,6 +22,7 @@
     │   ├── HostUnreachable         the name does not resolve, or nothing answers there
     │   ├── TLSFailed               no encryption, or a certificate that does not hold
     │   ├── AuthenticationFailed    the database refused the user
+    │   │   └── SignInRequired      nobody is signed in with the browser, or no longer
     │   ├── UnknownDatabase         the login is right, the database is not there
     │   └── ConnectionLost          an open session broke off
     ├── RunError                    the run did not finish
@@ -36,10 +37,10 @@
     └── StoreError                  the store file cannot be read or written
         └── SecretError             a sealed value, or the key, cannot be used
 
-A third-party exception is translated once, where it is raised, with ``from exc``. ``hint`` says what
-the reader can do next; it is a sentence, or empty. ``retryable`` is true where the same call may
-succeed later with nothing changed. ``run_id`` is the id of the run that failed with it, under
-which the history and the failure log have it; empty where no run did.
+A third-party exception is translated once, where it is raised, with ``from exc``. ``hint`` says what the
+reader can do next; it is a sentence, or empty. ``retryable`` is true where the same call may succeed later
+with nothing changed. ``run_id`` is the id of the run that failed with it, under which the history and the
+failure log have it; empty where no run did.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ __all__ = [
     "ResultTooLarge",
     "RunError",
     "SecretError",
+    "SignInRequired",
     "StatementError",
     "StoreError",
     "TLSFailed",
@@ -256,6 +258,13 @@ class AuthenticationFailed(ConnectError):
     http_status = 401
 
 
+class SignInRequired(AuthenticationFailed):
+    """Nobody is signed in with the browser, or no longer."""
+
+    code = "sign_in"
+    http_status = 409
+
+
 class UnknownDatabase(ConnectError):
     """The login is right, the database is not there."""
 
@@ -297,11 +306,15 @@ class QueryCancelled(RunError):
 
 
 class DeadlineExceeded(RunError):
-    """The run did not end within its timeout, and was stopped."""
+    """The run did not end within its timeout, and was stopped. ``confirmed`` as for `QueryCancelled`."""
 
     code = "deadline_exceeded"
     http_status = 504
     retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", confirmed: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.confirmed = confirmed
 
 
 class QueueFull(RunError):
@@ -360,14 +373,8 @@ class SecretError(StoreError):
 def nearest(word: str, known: Iterable[str], *, noun: str = "") -> str:
     """Return a hint that names what ``word`` may have meant, or what there is.
 
-    Parameters
-    ----------
-    word : str
-        What was written.
-    known : iterable of str
-        What would have been right.
-    noun : str
-        Plural of what is named, for the case that nothing is close: "connections".
+    ``known`` is what would have been right. ``noun`` is the plural of what is named, for the case that
+    nothing is close: "connections".
 
     Returns
     -------

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .base import Field
 
-__all__ = ["network_fields", "warehouse_fields"]
+__all__ = ["network_fields", "sign_in_fields", "warehouse_fields"]
 
 _CONNECTIONS = Field(
     "max_connections", "Connections at most", "integer", default=10, help="At the same time."
@@ -58,4 +58,26 @@ def warehouse_fields(*own: Field) -> tuple[Field, ...]:
             help="Off only for an endpoint on this machine.",
         ),
         _AUTHORITY,
+    )
+
+
+def sign_in_fields(choice: str, *values: str) -> tuple[Field, ...]:
+    """Return the fields of a sign-in with the browser, for these ``values`` of the field ``choice``."""
+    when = (choice, *values)
+    return (
+        Field(
+            "oauth_client_id",
+            "OAuth client id",
+            when=when,
+            help="Of an application of your organisation's, registered with this server's"
+            " …/aiser/sign-in/callback. Empty is the vendor's: you then paste the address that you end on.",
+        ),
+        Field(
+            "oauth_client_secret",
+            "OAuth client secret",
+            secret=True,
+            when=when,
+            help="Where that application has one. Kept sealed; never shown again.",
+        ),
+        Field("signed_in", "Signed in", "sign_in", required=True, secret=True, when=when),
     )

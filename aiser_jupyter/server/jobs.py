@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.log import app_log
 
-from ..errors import AiserError, NotFound, QueryCancelled
+from ..errors import AiserError, NotFound, OutOfMemory, QueryCancelled
 from ..models import Notice, Query, Route, RunState
 from ..run import Event, Phase, Progress
 
@@ -282,6 +282,9 @@ class Jobs:
             job.end(RunState.CANCELLED, exc)
         except AiserError as exc:
             job.end(RunState.FAILED, exc)
+        except MemoryError:
+            hint = "Read fewer columns or rows, or ask for the result in pages."
+            job.end(RunState.FAILED, OutOfMemory("The server has no memory for the result.", hint=hint))
         except Exception as exc:
             app_log.exception("The query %s failed for a reason of ours", job.id)
             error = AiserError("The query failed for a reason of ours.", hint="The server's log says more.")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .failures import FailureLog
     from .health import HealthService
     from .queries import QueryService
+    from .sign_in import SignInService
     from .statistics import StatisticsService
 
 __all__ = ["Health", "Services", "build", "os_identity"]
@@ -119,6 +120,12 @@ class Services:
         from .connections import ConnectionService
 
         return ConnectionService(self)
+
+    @once
+    def sign_ins(self) -> SignInService:
+        from .sign_in import SignInService
+
+        return SignInService(self)
 
     @once
     def queries(self) -> QueryService:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AiserError, ConfigError, UnknownConnection, UsageError, nearest
 from ..models import LOCAL, Check, Connection, ConnectionConfig
 from ..run import Run
+from .tokens import signed_in
 
 if TYPE_CHECKING:
     from ..connectors.base import Connector, Stage
@@ -52,7 +53,8 @@ class ConnectionService:
         return replace(config, sandbox=self._sandbox)
 
     def _located(self, connection: Connection) -> Connection:
-        return replace(connection, config=self._placed(connection.config))
+        config = signed_in(self._placed(connection.config), connection.id, self._records)
+        return replace(connection, config=config)
 
     # -- finding --------------------------------------------------------------------------------------
 
@@ -204,7 +206,7 @@ class ConnectionService:
         ConfigError
             Nothing is changed.
         """
-        config = self._changed(name, values, new_name)
+        config = self.changed(name, values, new_name)
         self._require_working(config)
         kind, wanted = self.kind(config.type), config.values
         values = kind.renamed(values)
@@ -215,7 +217,7 @@ class ConnectionService:
         config = ConnectionConfig(config.type, config.name, {**saved, **gone})
         return self._records.change(self._owner, name, config, destination, kind.secret_fields)
 
-    def _changed(self, name: str, values: Mapping[str, Any], new_name: str = "") -> ConnectionConfig:
+    def changed(self, name: str, values: Mapping[str, Any], new_name: str = "") -> ConnectionConfig:
         """Return a saved connection as it would be with ``values``. Raises as `change`."""
         from ..sources.values import checked
 
@@ -302,11 +304,17 @@ class ConnectionService:
 
         Without a change any connection is tried, the administrator's too.
         """
-        config = self._changed(name, values) if values else self.get(name).config
+        config = self.changed(name, values) if values else self.get(name).config
         return config, self._checks(config)
 
     def parse_url(
-        self, url: str, alias: str, *, insecure: bool = False, ca: str | Path | None = None
+        self,
+        url: str,
+        alias: str,
+        *,
+        insecure: bool = False,
+        ca: str | Path | None = None,
+        profiles: bool = False,
     ) -> ConnectionConfig:
         """Read a URL such as ``duckdb:///shop.duckdb`` into allow-listed fields; it is never passed on.
 
@@ -316,6 +324,8 @@ class ConnectionService:
             Go without TLS.
         ca : str or Path, optional
             File with the certificate of the server's authority; its text is kept, not its name.
+        profiles : bool
+            Whether ``profile=NAME`` may read the user's own files of AWS; never for a request.
 
         Raises
         ------
@@ -326,7 +336,7 @@ class ConnectionService:
         """
         from ..sources.url import parse_url
 
-        config = parse_url(url, alias)
+        config = parse_url(url, alias, profiles=profiles)
         extra: dict[str, Any] = {"ssl_enabled": False} if insecure else {}
         if ca:
             try:

@@ -187,7 +187,7 @@ def _mapped(table: pa.Table, folder: str | None) -> pa.Table:
     with tempfile.TemporaryFile(dir=folder, prefix="aiser-") as file:
         os.fchmod(file.fileno(), 0o600)
         with pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
+            writer.write_table(table.unify_dictionaries())  # a file has one dictionary a column
         file.flush()
         whole = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(whole))) as reader:

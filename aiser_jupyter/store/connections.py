@@ -5,6 +5,8 @@ Rules:
 - A secret is sealed for its record, field, owner, operating-system user, destination and values (`seal`).
   It is opened when it is revealed, and not before: listing needs no key.
 - Changing where a connection leads needs its secrets again; otherwise one who may edit it would be sent them.
+- What changes by itself, as the tokens of a sign-in do, is replaced by one process at a time, and is no new
+  version of the connection.
 - Whoever seals reads the key ring inside the write transaction, and a rotation begins, re-seals and ends
   inside one: no token is sealed with a key that a rotation is about to drop.
 """
@@ -14,16 +16,16 @@ from __future__ import annotations
 import os
 import secrets as random
 import sqlite3
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, SecretError, StoreError, UnknownConnection, nearest
 from ..models import Connection, ConnectionConfig
 from ..secret import Secret
-from . import records, rotation
+from . import files, records, rotation
 from .records import NAME, Record
 from .ring import Ring
 from .rotation import Rotation
@@ -81,9 +83,7 @@ class ConnectionRecords:
         StoreError
             The store cannot be used: whether there is such a connection is not known. Or its row is damaged.
         """
-        state = self._store.state
-        if not state.ok:
-            raise StoreError(state.message, hint=state.hint)
+        self._require_store()
         found = self._store.read(records.ONE, (owner, name))
         return Record(*found[0]).connection(self._keys.load) if found else None
 
@@ -180,6 +180,55 @@ class ConnectionRecords:
             new = self._sealed(connection, new, given, kept)
             connection.execute(records.CHANGE, (*astuple(new), old.id))
         return new.connection(self._keys.load)
+
+    def renew(
+        self, id: str, field: str, make: Callable[[Secret], Secret | None], *, timeout: float
+    ) -> Secret:
+        """Replace a saved secret by what ``make`` returns for it; None keeps it. Return what is saved then.
+
+        One process at a time calls ``make`` for a connection, outside of any transaction, and sees what the
+        one before it saved. What somebody saved meanwhile in another way is not replaced.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for others.
+
+        Raises
+        ------
+        UnknownConnection
+            The connection, or its secret, is gone.
+        SecretError, StoreError
+            Also where others take longer.
+        """
+        with files.folder_lock(self._store.folder, timeout, f"renew-{id}.lock"):
+            self._require_store()
+            (found,) = self._store.read(records.WITH_ID, (id,)) or [()]
+            before = self._secret(found, field)
+            made = make(before)
+            if made is None:
+                return before
+            with self._store.write() as connection:
+                found = connection.execute(records.WITH_ID, (id,)).fetchone()
+                now = self._secret(found, field)
+                if now != before:
+                    return now
+                record = Record(*found)
+                kept = {name: token for name, token in record.tokens().items() if name != field}
+                record = self._sealed(connection, record, {field: made}, kept)
+                connection.execute(records.RESEAL, (record.secrets, id))
+            return made
+
+    def _require_store(self) -> None:
+        state = self._store.state
+        if not state.ok:
+            raise StoreError(state.message, hint=state.hint)
+
+    def _secret(self, row: tuple[Any, ...] | None, field: str) -> Secret:
+        secrets = Record(*row).opened(self._keys.load) if row else {}
+        if field not in secrets:
+            raise UnknownConnection("The connection, or its secret, is gone.", hint="Save it again.")
+        return Secret(secrets[field].reveal())  # opened now: its key may be dropped meanwhile
 
     def delete(self, owner: str, name: str) -> None:
         """Forget a connection and its secrets.

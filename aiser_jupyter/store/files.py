@@ -97,15 +97,17 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def folder_lock(folder: Path, timeout: float = 5.0) -> Iterator[None]:
+def folder_lock(folder: Path, timeout: float = 5.0, name: str = "aiser.lock") -> Iterator[None]:
     """Be the only process that opens, creates, sets aside or restores in ``folder``.
+
+    With another ``name`` of the lock's file: that does what the name stands for.
 
     Raises
     ------
     StoreError
         Another process kept it for ``timeout`` seconds.
     """
-    path = folder / "aiser.lock"
+    path = folder / name
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     protect(path)
     descriptor = os.open(path, flags, 0o600)

@@ -16,7 +16,7 @@ from ..secret import Secret
 from .ring import Ring
 from .seal import Binding, seal, unseal
 
-__all__ = ["ADD", "ALL", "CHANGE", "DELETE", "LIST", "ONE", "RESEAL", "Record", "check", "split"]
+__all__ = ["ADD", "ALL", "CHANGE", "DELETE", "LIST", "ONE", "RESEAL", "WITH_ID", "Record", "check", "split"]
 
 ID = re.compile(r"[0-9a-f]{32}")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -139,6 +139,7 @@ _NAMES = [f'"{field.name}"' for field in fields(Record)]
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM connections "  # noqa: S608
 LIST = _SELECT + "WHERE owner = ? ORDER BY name"
 ONE = _SELECT + "WHERE owner = ? AND name = ? COLLATE BINARY"
+WITH_ID = _SELECT + "WHERE id = ?"
 ALL = _SELECT + "ORDER BY owner, name"
 ADD = f"INSERT INTO connections ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608
 CHANGE = f"UPDATE connections SET ({', '.join(_NAMES)}) = ({', '.join('?' * len(_NAMES))}) WHERE id = ?"  # noqa: S608

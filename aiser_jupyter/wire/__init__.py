@@ -31,6 +31,8 @@ from .body import read_body
 from .requests import (
     ConnectionRequest,
     QueryRequest,
+    SignInRequest,
+    address_request,
     change_request,
     connection_request,
     flag,
@@ -38,14 +40,18 @@ from .requests import (
     nothing,
     parallel_request,
     query_request,
+    sign_in_request,
     text,
 )
 from .results import ARROW, arrow_chunks, head_json, json_chunks
+from .sign_in import sign_in_json
 
 __all__ = [
     "ARROW",
     "ConnectionRequest",
     "QueryRequest",
+    "SignInRequest",
+    "address_request",
     "analysis_json",
     "arrow_chunks",
     "availability_json",
@@ -73,6 +79,8 @@ __all__ = [
     "query_request",
     "read_body",
     "route_json",
+    "sign_in_json",
+    "sign_in_request",
     "state_json",
     "table_json",
     "text",

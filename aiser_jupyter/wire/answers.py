@@ -264,8 +264,11 @@ def connector_json(kind: Any, availability: Availability) -> dict[str, Any]:
             "when": list(each.when),
         }
         for each in kind.fields
+        if each.kind != "sign_in"
     ]
-    return {"type": shown.pop("name"), "label": kind.label, **shown, "fields": fields}
+    needs = next((each.when for each in kind.fields if each.kind == "sign_in"), ())
+    sign_in = {"field": needs[0], "values": list(needs[1:])} if needs else None
+    return {"type": shown.pop("name"), "label": kind.label, **shown, "fields": fields, "sign_in": sign_in}
 
 
 def connection_health_json(health: Any) -> dict[str, Any]:
@@ -274,15 +277,29 @@ def connection_health_json(health: Any) -> dict[str, Any]:
         "id": health.id,
         "name": health.name,
         "status": str(health.status),
+        "warehouse": _warehouse_json(health.warehouse),
         "code": health.code,
         "message": health.message,
         "hint": health.hint,
         "failures": health.failures,
+        "last_error": _last_error_json(health.last_error),
         "checked_at": _maybe(health.checked_at),
         "last_ok": _maybe(health.last_ok),
         "next_check": _maybe(health.next_check),
         "latencies": [{"at": instant(at), "seconds": seconds} for at, seconds in health.latencies],
     }
+
+
+def _warehouse_json(state: Any) -> dict[str, str] | None:
+    if state is None:
+        return None
+    return {"state": str(state.activity), "message": state.message, "source": state.source}
+
+
+def _last_error_json(error: Any) -> dict[str, str] | None:
+    if error is None:
+        return None
+    return {"at": instant(error.at), "code": error.code, "message": error.message, "hint": error.hint}
 
 
 def catalog_json(

@@ -15,6 +15,8 @@ from ..errors import UsageError, nearest
 __all__ = [
     "ConnectionRequest",
     "QueryRequest",
+    "SignInRequest",
+    "address_request",
     "change_request",
     "connection_request",
     "flag",
@@ -22,6 +24,7 @@ __all__ = [
     "nothing",
     "parallel_request",
     "query_request",
+    "sign_in_request",
     "text",
 ]
 
@@ -78,6 +81,17 @@ class ConnectionRequest:
     values: Mapping[str, Any] = field(default_factory=dict)
     url: str = field(default="", repr=False)
     id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRequest:
+    """For whom to sign in: a ``connection`` that is to be saved; or the ``id`` of one that is, with its new
+    ``name``, or "", and the fields to ``change``."""
+
+    connection: ConnectionRequest | None = None
+    id: str = ""
+    name: str = ""
+    change: Mapping[str, Any] = field(default_factory=dict)
 
 
 def query_request(body: Mapping[str, Any]) -> QueryRequest:
@@ -143,6 +157,27 @@ def change_request(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if not body:
         raise UsageError("Nothing is to be changed.", hint="Send the fields with their new values.")
     return _take(values, "name", ""), values
+
+
+def sign_in_request(body: Mapping[str, Any]) -> SignInRequest:
+    """Read for whom to sign in. Raises `UsageError`."""
+    fields = {"connection": ("connection", _mapping), "connection_id": ("id", _text(1, 300))}
+    found = _read(body, fields, "sign-in")
+    connection = found.get("connection", {})
+    if "id" in found:
+        name, values = change_request(connection) if connection else ("", {})
+        return SignInRequest(None, found["id"], name, values)
+    if not connection:
+        raise UsageError("connection is missing.", hint="Send the connection as it is to be saved.")
+    return SignInRequest(connection_request(connection))
+
+
+def address_request(body: Mapping[str, Any]) -> str:
+    """Read the address that somebody ended on. Raises `UsageError`."""
+    found = _read(body, {"address": ("address", _text(1, 8192))}, "request")
+    if "address" not in found:
+        raise UsageError("address is missing.", hint="Send that of the page that the sign-in ended on.")
+    return str(found["address"])
 
 
 def nothing(body: Mapping[str, Any]) -> None:

@@ -34,12 +34,18 @@ from databricks.sql.thrift_api.TCLIService import TCLIService
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
+from tests.endpoints.authorization import Authorization
 from tests.endpoints.databricks_sql import CATALOG
 from tests.endpoints.databricks_thrift import Service
 
 WAREHOUSE = "a1b234c567d8e9fa"
+CLUSTER = "0131-120000-shop1234"
 TOKENS = {"dapi0123456789abcdef0123456789abcdef"}
 CLIENT = ("11111111-2222-3333-4444-555555555555", "dose0123456789abcdef")
+APPLICATIONS = {
+    "databricks-sql-python": (None, "http://localhost:8020"),
+    "own-application": ("the secret of our own", ""),
+}
 KEY = secrets.token_hex(32)
 
 
@@ -53,11 +59,13 @@ class Workspace:
         self.state = "RUNNING"
         self.start_seconds = 1.0
         self.running_at = 0.0
+        self.woken = 0
         self.token_seconds = 3600.0
         self.redirect = ""
         self.redirect_status = 307
         self.paths: list[str] = []
         self.tokens_issued = 0
+        self.authorization = Authorization(self.token, APPLICATIONS)
 
     def warehouse_state(self) -> str:
         if self.state == "STARTING" and time.monotonic() >= self.running_at:
@@ -68,13 +76,14 @@ class Workspace:
         """Start a stopped warehouse; say whether it runs."""
         if self.warehouse_state() == "STOPPED":
             self.state, self.running_at = "STARTING", time.monotonic() + self.start_seconds
+            self.woken += 1
         return self.warehouse_state() == "RUNNING"
 
-    def token(self) -> str:
+    def token(self, seconds: float = 0.0) -> str:
         self.tokens_issued += 1
         now = time.time()
         claims = {"iss": f"{self.base}/oidc", "sub": CLIENT[0], "aud": self.base, "scope": "all-apis"}
-        return jwt.encode({**claims, "iat": now, "exp": now + self.token_seconds}, KEY, "HS256")
+        return jwt.encode({**claims, "iat": now, "exp": now + (seconds or self.token_seconds)}, KEY, "HS256")
 
     def refusal(self, request: Request) -> Response | None:
         """Return what to answer to somebody who is not signed in; None for who is."""
@@ -129,6 +138,8 @@ async def token(request: Request) -> Response:
     if workspace.redirect:
         return RedirectResponse(workspace.redirect, workspace.redirect_status)
     form = await request.body()
+    if b"grant_type=authorization_code" in form or b"grant_type=refresh_token" in form:
+        return await workspace.authorization.token(request)
     kind, _, basic = request.headers.get("authorization", "").partition(" ")
     try:
         given = tuple(base64.b64decode(basic).decode().split(":", 1))
@@ -150,9 +161,23 @@ async def warehouse(request: Request) -> Response:
         return refusal
     if request.path_params["id"] != WAREHOUSE:
         return JSONResponse({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such warehouse"}, 404)
+    if workspace.state == "FORBIDDEN":
+        return _refused(403, "PERMISSION_DENIED: User does not have CAN VIEW permission on the warehouse.")
     return JSONResponse(
         {"id": WAREHOUSE, "name": "Shop", "cluster_size": "2X-Small", "state": workspace.warehouse_state()}
     )
+
+
+async def cluster(request: Request) -> Response:
+    """Describe the workspace's cluster, in the words that a cluster has for a warehouse's states."""
+    workspace: Workspace = request.app.state.workspace
+    if refusal := workspace.refusal(request):
+        return refusal
+    if request.query_params.get("cluster_id") != CLUSTER:
+        message = "Cluster does not exist"
+        return JSONResponse({"error_code": "INVALID_PARAMETER_VALUE", "message": message}, 400)
+    state = {"STOPPED": "TERMINATED", "STARTING": "PENDING"}.get(workspace.warehouse_state(), "RUNNING")
+    return JSONResponse({"cluster_id": CLUSTER, "cluster_name": "Shop's", "state": state})
 
 
 async def file(request: Request) -> Response:
@@ -173,10 +198,13 @@ async def seen(request: Request) -> Response:
         {
             "statements": service.statements,
             "cancelled": service.cancelled,
+            "fetches": service.fetches,
             "sessions": [session.configuration for session in service.sessions.values()],
             "operations": len(service.operations),
             "paths": workspace.paths,
             "tokens": workspace.tokens_issued,
+            "woken": workspace.woken,
+            "authorization": workspace.authorization.seen,
             "state": workspace.warehouse_state(),
         }
     )
@@ -186,13 +214,18 @@ async def behave(request: Request) -> Response:
     """Change how the workspace behaves; what is not named goes back to how it began."""
     workspace: Workspace = request.app.state.workspace
     wanted: dict[str, Any] = json.loads(await request.body())
+    workspace.authorization.behave(**wanted.pop("oauth", {}))
+    if wanted.pop("end_sign_ins", False):
+        workspace.authorization.forget()
     own = {"state": "RUNNING", "start_seconds": 1.0, "token_seconds": 3600.0}
     own |= {"redirect": "", "redirect_status": 307}
     for name, value in own.items():
         setattr(workspace, name, wanted.pop(name, value))
     workspace.service.behaviour = dataclasses.replace(type(workspace.service.behaviour)(), **wanted)
+    workspace.woken = 0
     workspace.service.statements.clear()
     workspace.service.cancelled.clear()
+    workspace.service.fetches = 0
     workspace.paths.clear()
     return JSONResponse({})
 
@@ -205,6 +238,11 @@ async def sign(request: Request) -> Response:
     claims["exp"] = time.time() + 3600
     key = wanted.pop("key", None) or KEY
     return JSONResponse({"token": jwt.encode({**claims, **wanted}, key, "HS256")})
+
+
+async def tokens(request: Request) -> Response:
+    """Say which tokens were given to who signed in with a browser."""
+    return JSONResponse(request.app.state.workspace.authorization.given)
 
 
 async def tables(request: Request) -> Response:
@@ -239,11 +277,14 @@ def main(port: int, certificate: str, key: str) -> None:
     workspace = Workspace(f"https://127.0.0.1:{port}")
     routes = [
         Route("/sql/1.0/warehouses/{id}", thrift, methods=["POST"]),
+        Route("/oidc/v1/authorize", workspace.authorization.authorize),
         Route("/oidc/v1/token", token, methods=["POST"]),
         Route("/api/2.0/sql/warehouses/{id}", warehouse),
+        Route("/api/2.0/clusters/get", cluster),
         Route("/files/{name}", file),
         Route("/_seen", seen),
         Route("/_behave", behave, methods=["POST"]),
+        Route("/_tokens", tokens),
         Route("/_sign", sign, methods=["POST"]),
         Route("/_tables", tables, methods=["POST"]),
         Route("/{path:path}", nothing, methods=["GET", "POST"]),

@@ -44,6 +44,8 @@ class Behaviour:
     """Give Databricks' own words for types in the Arrow schema; a warehouse sometimes leaves them out."""
     complex_as_text: bool = False
     link_host: str = ""
+    fails_at_fetch: int = 0
+    """Answer such a request for rows with an error."""
 
 
 class Service:
@@ -58,6 +60,7 @@ class Service:
         self.files: dict[str, bytes] = {}
         self.statements: list[dict[str, Any]] = []
         self.cancelled: list[str] = []
+        self.fetches = 0
         self._threads = ThreadPoolExecutor(16)
 
     def keep_file(self, data: bytes) -> str:
@@ -192,10 +195,13 @@ class Service:
         return operation.metadata()
 
     def FetchResults(self, request: Any) -> ttypes.TFetchResultsResp:
+        self.fetches += 1
         operation = self._found(request)
         if operation is None:
             return ttypes.TFetchResultsResp(status=_no_handle())
         operation.done.wait()
+        if self.fetches == self.behaviour.fails_at_fetch:
+            return ttypes.TFetchResultsResp(status=error("The disk is gone.", "XX000"))
         if operation.failure:
             return ttypes.TFetchResultsResp(status=error(operation.failure[1], operation.failure[0]))
         return operation.fetch(request.maxRows)

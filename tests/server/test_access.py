@@ -132,6 +132,7 @@ class TestReadOnlyRole:
             "GET /data/enterprise/connections/{id}/health",
             "GET /data/enterprise/connections/{id}/schema",
             "GET /data/enterprise/statistics",
+            "GET /data/sign-ins/{id}",
             "GET /data/query/history",
             "GET /data/query/{id}",
             "GET /data/query/{id}/events",

@@ -80,3 +80,13 @@ async def test_an_accident_does_not_tell_its_text(fetch, caplog):
     assert b"hunter2" not in response.body
     assert json.loads(response.body)["error_code"] == "internal_server_error"
     assert "hunter2" in caplog.text
+
+
+async def test_a_result_that_memory_does_not_hold_is_no_accident(api, extension, monkeypatch):
+    def full(*asked: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(extension.results, "put", full)
+    answer = await api("POST", "/data/query/execute", {"query": "FROM range(10)", "page_size": 2})
+    assert (answer.status, answer.json["error_code"]) == (507, "out_of_memory")
+    assert answer.json["hint"]

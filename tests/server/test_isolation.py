@@ -5,11 +5,28 @@ from __future__ import annotations
 import pytest
 from jupyter_server.auth import IdentityProvider, User
 
+from tests.server.contract import operations
+
 CONNECTIONS = "/data/enterprise/connections"
 EXECUTE = "/data/query/execute"
 XSRF = {"Cookie": f"_xsrf={'ab' * 16}", "X-XSRFToken": "ab" * 16}
 ANN, BOB = {"X-User": "ann", **XSRF}, {"X-User": "bob", **XSRF}
 NOBODY = "0123456789abcdef0123456789abcdef"
+OF_AN_ID = [
+    ("GET", f"{CONNECTIONS}/{{id}}", None, "connection"),
+    ("PATCH", f"{CONNECTIONS}/{{id}}", {"name": "mine"}, "connection"),
+    ("DELETE", f"{CONNECTIONS}/{{id}}", None, "connection"),
+    ("GET", f"{CONNECTIONS}/{{id}}/schema", None, "connection"),
+    ("GET", f"{CONNECTIONS}/{{id}}/health", None, "connection"),
+    ("POST", f"{CONNECTIONS}/{{id}}/health", {}, "connection"),
+    ("POST", f"{CONNECTIONS}/{{id}}/query", {"query": "SELECT 1"}, "connection"),
+    ("GET", "/data/query/{id}", None, "run"),
+    ("GET", "/data/query/{id}/events", None, "run"),
+    ("GET", "/data/query/{id}/result", None, "run"),
+    ("DELETE", "/data/query/{id}/result", None, "run"),
+    ("POST", "/data/query/{id}/cancel", {}, "run"),
+]
+"""What is asked of one connection or of one run, and of which."""
 
 
 class HeaderIdentity(IdentityProvider):
@@ -38,20 +55,8 @@ async def made_by_ann(api, tmp_path) -> tuple[str, str]:
 
 async def test_bob_sees_nothing_of_ann_and_it_looks_like_nothing(api, tmp_path):
     connection, run = await made_by_ann(api, tmp_path)
-    calls = [
-        ("GET", f"{CONNECTIONS}/%s", None, connection),
-        ("PATCH", f"{CONNECTIONS}/%s", {"name": "mine"}, connection),
-        ("DELETE", f"{CONNECTIONS}/%s", None, connection),
-        ("GET", f"{CONNECTIONS}/%s/schema", None, connection),
-        ("GET", f"{CONNECTIONS}/%s/health", None, connection),
-        ("POST", f"{CONNECTIONS}/%s/health", {}, connection),
-        ("POST", f"{CONNECTIONS}/%s/query", {"query": "SELECT 1"}, connection),
-        ("GET", "/data/query/%s", None, run),
-        ("GET", "/data/query/%s/events", None, run),
-        ("GET", "/data/query/%s/result", None, run),
-        ("DELETE", "/data/query/%s/result", None, run),
-        ("POST", "/data/query/%s/cancel", {}, run),
-    ]
+    ids = {"connection": connection, "run": run}
+    calls = [(method, path.replace("{id}", "%s"), body, ids[whose]) for method, path, body, whose in OF_AN_ID]
     for method, path, body, id_ in calls:
         there = await api(method, path % id_, body, BOB)
         nowhere = await api(method, path % NOBODY, body, BOB)
@@ -63,6 +68,12 @@ async def test_bob_sees_nothing_of_ann_and_it_looks_like_nothing(api, tmp_path):
         there = await api("POST", path, body, BOB)
         nowhere = await api("POST", path, {**body, next(iter(body)): NOBODY}, BOB)
         assert (there.status, there.raw) == (404, nowhere.raw)
+
+
+def test_every_operation_on_an_id_is_among_them():
+    """A sign-in has a test of its own, for it begins at the vendor's."""
+    described = {(method, path) for path, method, _ in operations() if "{id}" in path}
+    assert {each for each in described if "/sign-ins/" not in each[1]} == {call[:2] for call in OF_AN_ID}
 
 
 async def test_lists_have_ones_own_only(api, tmp_path):

@@ -1,11 +1,11 @@
 """Databricks, by databricks-sql-connector: SQL warehouses and clusters, over Thrift and https.
 
-- Signed in with a personal access token, or as a service principal (OAuth, machine to machine). Signing in
-  through a browser is not a matter of a connector: nothing here waits for a person.
+- Signed in with a personal access token, as a service principal (OAuth, machine to machine), or as a person
+  with the browser (see `oauth`): nothing here waits for one.
 - A connection leads to Databricks' own hosts, and only to a warehouse or a cluster of one: ``http_path`` is
   held to their form.
-- A question starts a warehouse that is stopped, and a running one is paid for: nothing is asked in the
-  background.
+- A session starts a warehouse that is stopped, and a running one is paid for: what it does is asked of the
+  workspace, without a session.
 """
 
 from __future__ import annotations
@@ -14,21 +14,27 @@ import ipaddress
 import re
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, cast
 
 from ...errors import AiserError, ConfigError, QuerySyntaxError
 from ...models import ConnectionConfig, Estimate
+from ...run import Run
 from ..base import Capabilities, Field, Parameters, Session
 from ..catalog import Catalog
 from ..driver_thread import DriverThread
-from ..fields import warehouse_fields
-from ..pool import PooledSession, rows
-from ..warehouse import WarehouseConnector, WarehouseSession
+from ..fields import sign_in_fields, warehouse_fields
+from ..oauth import OAuth, SignsIn
+from ..pool import rows
+from ..state import SLEEPING, WarehouseState
+from ..warehouse import WarehouseConnector, WarehouseSession, telling
 from . import catalog
 from .driver import beside, connect, load, operation
 from .errors import asleep, translate
-from .estimate import estimate_of
+from .estimate import estimate_asleep, estimate_of
 from .session import DatabricksSession
+from .sign_in import application
+from .state import state_of
 
 __all__ = ["DatabricksConnector"]
 
@@ -42,7 +48,7 @@ _PATH = re.compile(
 )
 
 
-class DatabricksConnector(WarehouseConnector):
+class DatabricksConnector(SignsIn, WarehouseConnector):
     """A SQL warehouse of Databricks, or a cluster."""
 
     type = "databricks"
@@ -83,8 +89,8 @@ class DatabricksConnector(WarehouseConnector):
             "Sign in with",
             "choice",
             default="pat",
-            choices=("pat", "oauth_m2m"),
-            help="A personal access token, or a service principal's OAuth secret.",
+            choices=("pat", "oauth_m2m", "oauth_u2m"),
+            help="A personal access token, a service principal's OAuth secret, or yourself with the browser.",
         ),
         Field(
             "access_token",
@@ -109,6 +115,7 @@ class DatabricksConnector(WarehouseConnector):
             when=("auth_type", "oauth_m2m"),
             help="The service principal's OAuth secret. Kept sealed; never shown again.",
         ),
+        *sign_in_fields("auth_type", "oauth_u2m"),
         Field("catalog", "Catalog", help="Where names without one are looked up; the workspace's default."),
         Field("schema", "Schema", help="Where names without one are looked up; default."),
         Field(
@@ -134,6 +141,10 @@ class DatabricksConnector(WarehouseConnector):
 
     def login_name(self, values: Mapping[str, Any]) -> str:
         return str(values.get("client_id") or "the token's owner")
+
+    def sign_in(self, values: Mapping[str, Any]) -> OAuth:
+        host, port = self.address(values)
+        return application(values, host, port, self.domains)
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         given = self.renamed(values)
@@ -171,10 +182,23 @@ class DatabricksConnector(WarehouseConnector):
         finally:
             thread.cut()
 
+    def state(self, config: ConnectionConfig, seconds: float) -> WarehouseState:
+        self.require_reachable(config, seconds)
+        return state_of(config.values, seconds)
+
+    def waiting(self, config: ConnectionConfig, run: Run) -> AbstractContextManager[None]:
+        return telling(self, config, run)
+
     def translate(self, exc: Exception, sql: str = "") -> AiserError:
         return translate(exc, sql)
 
     # -- what there is --------------------------------------------------------------------------------
+
+    def expected(self, config: ConnectionConfig, sql: str, parameters: Parameters) -> Estimate | None:
+        state = self.state(config, float(config.values.get("timeout", 30)))
+        if state.activity in SLEEPING:
+            return estimate_asleep(state)
+        return super().expected(config, sql, parameters)
 
     def expect(self, session: Session, sql: str, parameters: Parameters) -> Estimate:
         try:
@@ -185,8 +209,7 @@ class DatabricksConnector(WarehouseConnector):
             raise
         if (said := str(plan)).startswith(_NO_PLAN):
             raise translate(_driver_error(said.removeprefix(_NO_PLAN).strip()), sql)
-        inner: Any = session._session if isinstance(session, PooledSession) else session
-        return estimate_of(said, inner.state())
+        return estimate_of(said)
 
 
 def _connected(values: Mapping[str, Any], end: float) -> Any:

@@ -37,7 +37,7 @@ from ...errors import (
 from ...sql.scan import survey
 from ..tls import translate_tls
 
-__all__ = ["asleep", "translate", "unknown_tags"]
+__all__ = ["asleep", "refused", "translate", "unknown_tags"]
 
 _CLASS = re.compile(r"\[([A-Z][A-Z0-9_]*)(?:\.[A-Z0-9_.]+)?\]")
 _STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
@@ -100,7 +100,7 @@ def translate(exc: Exception, sql: str = "") -> AiserError:
         return _not_fetched()
     if isinstance(exc, driver.RequestError):
         ours = next((each for each in exc.args if isinstance(each, AiserError)), None)
-        return ours or _refused(exc.context, sql)
+        return ours or refused(exc.context, sql)
     if isinstance(exc, driver.ReydenThriftUnsupportedError | ImportError):
         return EngineUnavailable(
             "This is a Real-Time warehouse: it does not speak the driver's usual protocol.",
@@ -181,7 +181,7 @@ def _elsewhere() -> ConnectError:
     )
 
 
-def _refused(context: Mapping[str, Any], sql: str) -> AiserError:
+def refused(context: Mapping[str, Any], sql: str) -> AiserError:
     """What the workspace answered instead of a result, by its HTTP status."""
     status = context.get("http-code")
     said = str(context.get("error-message") or "").lstrip(": ").rstrip(". ")

@@ -11,18 +11,20 @@ import json
 import re
 import threading
 import time
-import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from ...errors import AiserError, AuthenticationFailed, ConfigError, ConnectError, HostUnreachable
 from ...secret import Secret
+from ..causes import forget_locals
 from ..tls import context_of, translate_tls
+from .sign_in import Person
 
-__all__ = ["ServicePrincipal", "credential", "origin", "warehouse_id", "warehouse_state"]
+__all__ = ["ServicePrincipal", "ask", "credential", "origin", "said", "warehouse_id"]
 
 _MOST_BYTES = 1 << 20
 _EARLY_SECONDS = 40.0
@@ -70,20 +72,20 @@ class ServicePrincipal:
         body = urlencode({"grant_type": "client_credentials", "scope": "all-apis"}).encode()
         began = time.monotonic()
         try:
-            status, answer = _ask(self._values, "/oidc/v1/token", _basic(self._values), self._seconds, body)
+            status, answer = ask(self._values, "/oidc/v1/token", _basic(self._values), self._seconds, body)
         except AiserError as exc:
-            _forget_locals(exc)
+            forget_locals(exc)
             raise
         token, seconds = answer.pop("access_token", None), answer.get("expires_in", 3600)
         if status in (400, 401, 403):
             raise AuthenticationFailed(
-                f"The workspace refused the service principal: {_said(answer)}.",
+                f"The workspace refused the service principal: {said(answer)}.",
                 hint="Check client_id and client_secret; an OAuth secret expires, and is made anew in the"
                 " account console. The principal must belong to this workspace.",
             )
         if status != 200 or not isinstance(token, str) or not isinstance(seconds, int | float):
             raise ConnectError(
-                f"The workspace gave no token (HTTP {status}): {_said(answer)}.",
+                f"The workspace gave no token (HTTP {status}): {said(answer)}.",
                 hint="Check server_hostname: it is the workspace's own, not the account's.",
             )
         self._token, self._until = Secret(token), began + max(0.0, float(seconds) - _EARLY_SECONDS)
@@ -97,17 +99,12 @@ def _basic(values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _forget_locals(exc: BaseException | None) -> None:
-    """Empty the frames of a request: they hold the secret, and a verbose traceback prints them."""
-    while exc is not None:
-        traceback.clear_frames(exc.__traceback__)
-        exc = exc.__cause__ or exc.__context__
-
-
 def credential(values: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """Return the driver's keywords that sign in as ``values`` say. Raises `ConfigError`."""
     if values.get("auth_type", "pat") == "oauth_m2m":
         return {"credentials_provider": ServicePrincipal(values, seconds)}
+    if values.get("auth_type") == "oauth_u2m":
+        return {"credentials_provider": Person(values)}
     if not re.fullmatch(r"[!-~]+", values["access_token"].reveal()):
         raise ConfigError(
             "Databricks: 'access_token' has characters that no token has.", hint="Paste it again."
@@ -128,18 +125,7 @@ def warehouse_id(values: Mapping[str, Any]) -> str:
     return parts[-1] if parts[-2] in ("warehouses", "endpoints") else ""
 
 
-def warehouse_state(values: Mapping[str, Any], headers: Mapping[str, str], seconds: float) -> str:
-    """Return ``running``, ``stopped``, ``starting``, …; "" where the user may not see it, or it is a cluster.
-
-    The question starts nothing. Raises `ConnectError`.
-    """
-    if not (id := warehouse_id(values)):
-        return ""
-    status, answer = _ask(values, f"/api/2.0/sql/warehouses/{id}", headers, seconds)
-    return str(answer.get("state", "")).lower() if status == 200 else ""
-
-
-def _ask(
+def ask(
     values: Mapping[str, Any],
     path: str,
     headers: Mapping[str, str],
@@ -158,11 +144,11 @@ def _ask(
     except urllib.error.HTTPError as exc:
         with exc:
             return exc.code, _json(exc.read(_MOST_BYTES))
-    except OSError as exc:
+    except (OSError, HTTPException) as exc:
         _unreachable(exc, str(values["server_hostname"]), seconds)
 
 
-def _unreachable(exc: OSError, host: str, seconds: float) -> NoReturn:
+def _unreachable(exc: OSError | HTTPException, host: str, seconds: float) -> NoReturn:
     reason = getattr(exc, "reason", exc)
     found: AiserError | None = None
     if isinstance(reason, BaseException):
@@ -185,7 +171,8 @@ def _json(data: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _said(answer: Mapping[str, Any]) -> str:
+def said(answer: Mapping[str, Any]) -> str:
+    """Return the reason that an answer gives."""
     for name in ("error_description", "message", "error"):
         if isinstance(said := answer.get(name), str) and said:
             return said[:300].rstrip(".")

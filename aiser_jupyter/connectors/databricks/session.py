@@ -2,10 +2,10 @@
 
 - The statement is sent without waiting for it, so that its name is known at once: whoever wants to stop it
   does so on a client of its own, for the session's waits for the answer in progress.
-- A warehouse that is not up yet refuses what it is sent: that is said, and tried again until the deadline.
+- A warehouse that is not up yet refuses what it is sent: that is tried again until the deadline.
 - It is given a limit at the warehouse too, a little after our own.
-- The rows come as the driver has them, in pieces of bounded size. That there are no more is asked once more
-  where the answer is exactly full: some servers say so after every answer.
+- The rows come as the driver has them, in pieces of bounded size, and the next ones are on their way by then
+  (see `answers`).
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from ..base import Parameters
 from ..driver_thread import DriverThread
 from ..network import STOP_SECONDS
 from ..warehouse import WarehouseSession
+from .answers import ROWS, Answers
 from .driver import REQUEST_SECONDS, beside, handle_of, limit, operation
 from .errors import asleep, unknown_tags
-from .http import origin, warehouse_id, warehouse_state
+from .http import origin, warehouse_id
 from .parameters import bound
 from .types import ExactTypes
 
@@ -38,15 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DatabricksSession"]
 
-ROWS = 100_000
-"""Of one answer; a server gives no more whatever it is asked for."""
 _FIRST_ROWS = 4_096
 _BATCH_BYTES = 16 << 20
 _ANSWER_BYTES = 32 << 20
 _POLL_SECONDS = (0.005, 0.25)
 _QUESTIONS = 3
 _ASLEEP_SECONDS = 1.0
-_STATE_SECONDS = 3.0
 _GRACE_SECONDS = 5
 """The warehouse's own limit comes so long after ours: ours says who stopped it."""
 _TAG_CHARACTERS = 120
@@ -125,7 +123,6 @@ class DatabricksSession(WarehouseSession):
                 if tags and unknown_tags(exc):
                     self._tags_known = False
                 elif asleep(exc) and self._patient(began, run):
-                    run.emit(Progress(message=self._what_it_does() or "the warehouse is starting"))
                     self._pause(_ASLEEP_SECONDS, run)
                 else:
                     raise
@@ -142,7 +139,7 @@ class DatabricksSession(WarehouseSession):
         A statement of the user's is waited for when it was told to stop, too: that confirms it. One of
         ``ours`` is left.
         """
-        pause, last, told = _POLL_SECONDS[0], "", time.monotonic()
+        pause, last = _POLL_SECONDS[0], ""
         while True:
             if ours:
                 run.check()
@@ -157,14 +154,10 @@ class DatabricksSession(WarehouseSession):
                     "The warehouse stopped the query: it ran longer than a statement may.",
                     hint="Give it longer: --timeout, or the warehouse's STATEMENT_TIMEOUT.",
                 )
-            now = time.monotonic()
             if state != last:
-                run.emit(Progress(message=state.lower()))
-            elif state == "PENDING" and now - told > _STATE_SECONDS:
-                told = now
-                run.emit(Progress(message=self._what_it_does() or "waiting at the warehouse"))
+                run.emit(Progress(message="waits at the warehouse" if state == "PENDING" else state.lower()))
             last = state
-            if now - asked < pause:
+            if time.monotonic() - asked < pause:
                 self._pause(pause, run)
             pause = min(2 * pause, _POLL_SECONDS[1])
 
@@ -181,17 +174,14 @@ class DatabricksSession(WarehouseSession):
         raise AssertionError("unreachable")
 
     def _batches(self, result: Any, exact: ExactTypes, run: Run) -> Generator[pa.RecordBatch]:
-        size, rows, complete = _FIRST_ROWS, 0, False
+        answers, size, complete = Answers(result), _FIRST_ROWS, False
         try:
             while True:
                 run.check()  # a warehouse may go on giving the rows of what it was told to stop
                 self._give(run)
-                table = self._thread.call(lambda: result.fetchmany_arrow(size))  # noqa: B023 - called at once
-                rows += table.num_rows
-                if not table.num_rows:
-                    if not self._more(result, rows):
-                        break
-                    continue
+                table = self._thread.call(lambda: answers.take(size))  # noqa: B023 - called at once
+                if table is None:
+                    break
                 for batch in table.to_batches():
                     if batch.num_rows:
                         yield exact.convert(batch)
@@ -205,16 +195,7 @@ class DatabricksSession(WarehouseSession):
             if complete:  # every row is there: nobody waits for the goodbye
                 self._thread.post(result.close)
             else:
-                _quietly(result.results.close)  # what is still being fetched from storage
-
-    def _more(self, result: Any, rows: int) -> bool:
-        """Ask once more where the last answer was full: some servers stop there, and call it the end."""
-        if result.has_more_rows:
-            return True
-        if not rows or rows % ROWS or type(result.results).__name__ != "ArrowQueue":
-            return False
-        self._thread.call(result._fill_results_buffer)
-        return bool(result.results.n_valid_rows)
+                _quietly(answers.leave)  # what is still being fetched from storage
 
     def _forget(self, command: Any) -> None:
         """Have the warehouse forget a statement that is over; nobody waits for it."""
@@ -248,20 +229,6 @@ class DatabricksSession(WarehouseSession):
     def _console(self, command: Any) -> str:
         return f"{origin(self._config.values)}/sql/history?queryId={command.to_hex_guid()}"
 
-    def state(self) -> str:
-        """Return what the warehouse does (``running``, ``starting``); "" where it cannot be said."""
-        headers: dict[str, str] = {}
-
-        def ask() -> str:
-            self._connection.session.auth_provider.add_headers(headers)
-            headers.update(self._connection.session.get_spog_headers())
-            return warehouse_state(self._config.values, headers, STOP_SECONDS)
-
-        return self._thread.call(lambda: _quietly(ask)) or ""
-
-    def _what_it_does(self) -> str:
-        return f"the warehouse is {state}" if (state := self.state()) else ""
-
     def request_stop(self, id: str) -> None:
         with self._beside_lock:
             if self._stopper is None:
@@ -280,6 +247,9 @@ class DatabricksSession(WarehouseSession):
             return self._thread.call(rows)
         except Exception as exc:
             raise self._ended(exc, Run("catalog"), "listing", "") from exc
+
+    def freshen(self) -> None:
+        self._backend._transport.open()  # it has no cheap question, and a request is not repeated
 
     def disconnect(self) -> None:
         limit(self._backend, STOP_SECONDS)

@@ -25,6 +25,7 @@ from .queries import (
     RouteHandler,
 )
 from .results import ResultHandler
+from .sign_in import CallbackHandler, SignInHandler, SignInsHandler
 from .statistics import StatisticsHandler
 
 __all__ = ["routes"]
@@ -47,6 +48,9 @@ def routes() -> list[tuple[str, type[AiserHandler]]]:
         (rf"{connections}/{ID}/health", ConnectionHealthHandler),
         (rf"{connections}/{ID}/schema", SchemaHandler),
         (rf"{connections}/{ID}/query", ConnectionQueryHandler),
+        (r"/aiser/data/sign-ins", SignInsHandler),
+        (rf"/aiser/data/sign-ins/{ID}", SignInHandler),
+        (r"/aiser/sign-in/callback", CallbackHandler),
         (rf"{queries}/execute", ExecuteHandler),
         (rf"{queries}/parallel", ParallelHandler),
         (rf"{queries}/route", RouteHandler),

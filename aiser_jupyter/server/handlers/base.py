@@ -36,7 +36,7 @@ BODY_BYTES = 1024 * 1024
 PARSED_HERE = 16 * 1024
 """A longer body is parsed in a thread."""
 RETRY_SECONDS = 2
-PIECE = 64 * 1024
+PIECE = 256 * 1024
 """Bytes of an answer that are sent at once, at least; what has fewer is sent whole."""
 
 
