@@ -28,7 +28,7 @@ import warehouses
 ITEMS |= {each.__name__: each for each in (databases.mysql, databases.postgresql, databases.federated)}
 ITEMS |= {each.__name__: each for each in (rest.rest, rest.event_loop)}
 
-ITEMS["warehouses"] = warehouses.warehouses
+ITEMS |= {each.__name__: each for each in (warehouses.warehouses, warehouses.warehouses_jupysql)}
 
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -13,12 +13,12 @@ import pytest
 
 from aiser_jupyter.connectors.databricks import DatabricksConnector
 from aiser_jupyter.connectors.databricks.session import DatabricksSession
-from aiser_jupyter.connectors.registry import connector
 from aiser_jupyter.errors import (
     ConnectionLost,
     DeadlineExceeded,
     MultipleStatements,
     QueryCancelled,
+    QueryFailed,
     UnknownTable,
     UsageError,
 )
@@ -148,22 +148,16 @@ def test_the_handle_and_the_place_in_the_console_are_told(workspace: Databricks,
 
 def test_a_warehouse_that_went_to_sleep_is_waited_for(workspace: Databricks, session: Any) -> None:
     workspace.behave(state="STOPPED", start_seconds=2.5)
-    events: list[Event] = []
-    assert fetch(session, "SELECT 1 AS x", run=Run("r", emit=events.append, timeout=30)).num_rows == 1
-    told = [event.message for event in events if isinstance(event, Progress)]
-    assert "the warehouse is starting" in told
+    assert fetch(session, "SELECT 1 AS x", run=Run("r", timeout=30)).num_rows == 1
+    assert workspace.seen()["woken"] == 1
 
 
-def test_a_statement_that_waits_at_the_warehouse_says_what_it_waits_for(
-    workspace: Databricks, session: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aiser_jupyter.connectors.databricks.session._STATE_SECONDS", 0.2)
-    workspace.behave(pending_seconds=1.5)
+def test_a_statement_that_waits_at_the_warehouse_says_so(workspace: Databricks, session: Any) -> None:
+    workspace.behave(pending_seconds=0.5)
     events: list[Event] = []
     fetch(session, "SELECT 1", run=Run("r", emit=events.append))
     told = [event.message for event in events if isinstance(event, Progress)]
-    assert "the warehouse is running" in told
-    assert "/api/2.0/sql/warehouses/a1b234c567d8e9fa" in workspace.seen()["paths"]
+    assert "waits at the warehouse" in told
 
 
 def test_waiting_for_a_warehouse_ends_with_the_run(workspace: Databricks, session: Any) -> None:
@@ -207,6 +201,33 @@ def test_a_server_that_stops_after_each_answer_gives_every_row(
     assert table.column("i").to_pylist() == list(range(count))
 
 
+@pytest.mark.parametrize("files_from", [10_000_000, 50_000], ids=["inline", "from files"])
+def test_the_next_answer_is_asked_for_while_one_is_read(
+    workspace: Databricks, session: Any, files_from: int
+) -> None:
+    workspace.behave(files_from=files_from)
+    reader = session.execute("SELECT id AS i FROM range(1000000)", (), Run("r"))
+    reader.read_next_batch()
+    time.sleep(0.3)
+    assert workspace.seen()["fetches"] == 1  # who wants a few rows has them
+    rows = reader.read_next_batch().num_rows
+    until(lambda: workspace.seen()["fetches"] == 2)
+    assert rows < 100_000
+    assert reader.read_next_batch()[0][0].as_py() < 100_000  # of the first answer, still
+    assert workspace.seen()["fetches"] == 2  # and no more than one is ahead
+
+
+def test_an_answer_that_fails_ahead_fails_in_its_turn(workspace: Databricks, session: Any) -> None:
+    workspace.behave(files_from=10_000_000, fails_at_fetch=3)
+    reader = session.execute("SELECT id AS i FROM range(1000000)", (), Run("r"))
+    rows = 0
+    while rows < 200_000:
+        rows += reader.read_next_batch().num_rows
+    assert workspace.seen()["fetches"] == 3
+    with pytest.raises(QueryFailed, match="The disk is gone"):
+        reader.read_next_batch()
+
+
 def test_a_part_of_a_result_is_fetched_by_https_or_not_at_all(workspace: Databricks, session: Any) -> None:
     workspace.behave(files_from=1_000, link_host=f"http://127.0.0.1:{workspace.port}")
     with pytest.raises(ConnectionLost, match="without encryption"):
@@ -238,7 +259,8 @@ def test_what_was_read_is_forgotten_at_the_warehouse(workspace: Databricks, sess
 def test_what_a_user_set_is_not_there_for_the_next_one(
     workspace: Databricks, config: ConnectionConfig
 ) -> None:
-    kind = connector("databricks")
+    kind = DatabricksConnector()
+    config = ConnectionConfig(config.type, config.name, {**config.values, "max_connections": 1})  # it waits
     with closing(kind.open(config)) as first:
         fetch(first, "CREATE SCHEMA IF NOT EXISTS other")
         fetch(first, "USE SCHEMA other")
@@ -249,6 +271,7 @@ def test_what_a_user_set_is_not_there_for_the_next_one(
         assert fetch(second, "SELECT current_catalog(), current_schema()").to_pylist() == [
             {"current_catalog()": "lake", "current_schema()": "default"}
         ]
+    kind._pool.close()
 
 
 def test_a_session_that_only_read_is_used_again(workspace: Databricks, config: ConnectionConfig) -> None:
@@ -272,16 +295,33 @@ def test_a_closed_session_is_closed_at_the_warehouse(workspace: Databricks, conf
     until(lambda: len(workspace.seen()["sessions"]) == before)
 
 
-def test_no_thread_stays(config: ConnectionConfig) -> None:
-    def threads() -> list[str]:
-        return [each.name for each in threading.enumerate() if each.name.startswith("aiser-databricks")]
+def threads() -> list[str]:
+    ours = ("aiser-databricks", "ThreadPoolExecutor")  # the driver's, which download
+    return [each.name for each in threading.enumerate() if each.name.startswith(ours)]
 
+
+def test_no_thread_stays(config: ConnectionConfig) -> None:
     before = len(threads())
     session = KIND.fresh(config)
     assert isinstance(session, DatabricksSession)
     assert len(threads()) == before + 1
-    session.execute(ENDLESS, (), Run("r")).read_next_batch()
+    reader = session.execute(ENDLESS, (), Run("r"))
+    reader.read_next_batch()
+    reader.read_next_batch()  # another answer is on its way
     session.close()
+    del reader
+    until(lambda: len(threads()) == before)
+
+
+def test_a_result_that_was_stopped_is_not_downloaded_on(session: Any) -> None:
+    before, run = len(threads()), Run("r")
+    reader = session.execute(ENDLESS, (), run)
+    reader.read_next_batch()
+    reader.read_next_batch()
+    run.cancel()
+    with pytest.raises(QueryCancelled) as caught:
+        reader.read_all()
+    assert caught.tb  # it holds what was being read
     until(lambda: len(threads()) == before)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -140,6 +141,37 @@ def test_tables_views_and_their_sizes(database: Path) -> None:
     assert kind.statistics(session, TableRef("T")).rows == 3
     assert [c.name for c in kind.columns(session, TableRef("V", schema="main")).columns or ()] == ["n"]
     session.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'a"; drop table t;--',
+        "`",
+        '"',
+        "]",
+        "a.b",
+        "$$",
+        "x" * 300,
+        "🦆",
+        "\u202eabc",
+        "a'b",
+        "%s",
+        "{x}",
+        " ",
+    ],
+)
+def test_any_name_is_one_name(database: Path, name: str) -> None:
+    kind, quoted = DuckDBConnector(), '"' + name.replace('"', '""') + '"'
+    with closing(kind.open(config(database))) as session:
+        session.execute(f"CREATE SCHEMA {quoted}", {}, Run("test")).read_all()
+        session.execute(f"CREATE TABLE {quoted}.{quoted} ({quoted} INTEGER)", {}, Run("test")).read_all()
+        (listed,) = kind.tables(session, name)
+        assert (listed.schema, listed.name) == (name, name)
+        found = kind.columns(session, TableRef(name, name))
+        assert [column.name for column in found.columns or ()] == [name]
+        assert kind.statistics(session, TableRef(name, name)).rows == 0
+        assert [table.name for table in kind.tables(session, "main")] == ["t", "v"]
 
 
 @pytest.mark.parametrize(
