@@ -23,15 +23,27 @@ def config(folder: Path, server: Any, **changed: Any) -> ConnectionConfig:
         "ssl_ca": server.authority.pem,
     }
     values.update(changed)
-    values["token"] = Secret(values["token"])
+    values["token"] = Secret(values["token"]) if values["token"] else ""
     changed.clear()  # an error's frames are searched for the secret, and these are ours
     return ConnectionConfig("bigquery", "shop", connector("bigquery").validate(values))
+
+
+def ways(server: Any) -> list[dict[str, Any]]:
+    """By a service account."""
+    return [{"token": "", "sign_in": "service_account", "credentials_json": Secret(server.credentials())}]
 
 
 DATABASE = Database(
     server="bigquery",
     config=config,
     bad={"token": "ya29.forged"},
+    elsewhere={
+        "api_endpoint": "https://localhost:1",
+        "storage_endpoint": "https://localhost:1",
+        "ssl_enabled": False,
+        "ssl_ca": None,
+    },
+    ways=ways,
     https=True,
     secret="token",
     host="api_endpoint",

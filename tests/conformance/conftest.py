@@ -19,6 +19,8 @@ from aiser_jupyter.models import LOCAL, Connection, ConnectionConfig
 from aiser_jupyter.sources.entries import entry
 from tests.conformance import bigquery, databricks, redshift, snowflake
 from tests.conformance.database import DUCKDB, MYSQL, POSTGRESQL, Database, duckdb_file, duckdb_memory
+from tests.conformance.network import Network
+from tests.servers.proxy import Proxy
 
 DATABASES = {
     "duckdb-memory": replace(DUCKDB, config=duckdb_memory),
@@ -114,6 +116,19 @@ def opened(config: ConnectionConfig) -> Iterator[Any]:
     session = connector(config.type).open(config)
     yield session
     session.close()
+
+
+@pytest.fixture
+def network(database: Database, server: Any, tmp_path: Path) -> Network:
+    """A database behind a network, and what leads there."""
+    return Network(database, server, tmp_path)
+
+
+@pytest.fixture
+def proxy(network: Network) -> Iterator[Proxy]:
+    """A proxy before its server."""
+    with Proxy(("127.0.0.1", network.server.port)) as proxy:
+        yield proxy
 
 
 @pytest.fixture(params=ENGINES, ids=str)

@@ -15,6 +15,8 @@ from aiser_jupyter.models import LOCAL, ConnectionConfig
 WIDE = Decimal("12345678901234567890.123456789")
 DAY = dt.date(2024, 2, 29)
 MOMENT = dt.datetime(2024, 2, 29, 12, 34, 56, 789012)
+HERE = {"host": "localhost", "port": 1, "ssl_enabled": False, "ssl_ca": None, "ssl_server_name": "localhost"}
+"""Other values of the fields by which most databases are reached."""
 
 Literal = tuple[str, str, Any]
 """An expression, its Arrow type, and its value in Python."""
@@ -26,10 +28,13 @@ class Database:
 
     ``server`` names the fixture of a real server or endpoint, which ``config`` gets beside a folder, and
     fields that differ from the usual: those in ``bad`` make a connection that cannot be opened, ``at`` gives
-    those that lead to another port of this machine. ``https`` marks one whose TLS begins with the connection
-    (that of the others is tested with the faults), ``live`` a service that is not ours. ``secret`` is the
-    field of the secret that the server checks, and ``host`` the one that names it. ``notyet`` says, by the
-    name of a test, why this database cannot show it here.
+    those that lead to another port of this machine, ``elsewhere`` has for each field that leads somewhere
+    another value, and ``ways`` gives fields of the further ways to sign in. ``https`` marks one whose TLS
+    begins with the connection (that of the others is tested with the faults), ``live`` a service that is not
+    ours. ``notices`` is how many seconds it takes to notice that the line of an idle session is dead,
+    ``lost`` that the line of a result is. ``secret`` is the field of the secret that the server checks, and
+    ``host`` the one that names it. ``notyet`` says, by the name of a test, why this database cannot show it
+    here.
     """
 
     config: Callable[..., ConnectionConfig]
@@ -44,10 +49,16 @@ class Database:
     secret: str = "password"
     host: str = "host"
     at: Callable[[int], Mapping[str, Any]] = lambda port: {"port": port}
+    notices: float = 3.0
+    lost: float = 1.0
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)
+    ways: Callable[[Any], Sequence[Mapping[str, Any]]] = lambda server: ()
     notyet: Mapping[str, str] = field(default_factory=dict)
     parameters: str = "SELECT $number + 1 AS n, $text AS t, $nothing AS x, $day AS d, $exact AS e"
     make_table: str = "CREATE TABLE conformance (id INTEGER NOT NULL, name VARCHAR(20))"
     drop_table: str = "DROP TABLE conformance"
+    insert: str = "INSERT INTO conformance (id, name) VALUES ({n}, 'x')"
+    count: str = "SELECT id AS i, count(*) AS n FROM conformance GROUP BY id"
     columns: tuple[tuple[str, str, bool], ...] = (("id", "INTEGER", False), ("name", "VARCHAR", True))
 
 
@@ -101,6 +112,7 @@ DUCKDB = Database(
 POSTGRESQL = Database(
     server="postgresql",
     config=_network("postgresql"),
+    elsewhere=HERE,
     bad={"password": "wrong"},
     literals=[
         ("true", "bool", True),
@@ -123,6 +135,7 @@ POSTGRESQL = Database(
 MYSQL = Database(
     server="mariadb",
     config=_network("mysql"),
+    elsewhere=HERE,
     bad={"password": "wrong"},
     literals=[
         ("true", "int32", 1),

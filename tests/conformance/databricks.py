@@ -23,6 +23,12 @@ def config(folder: Path, server: Any, **changed: Any) -> ConnectionConfig:
     return ConnectionConfig("databricks", "shop", connector("databricks").validate({**values, **changed}))
 
 
+def ways(server: Any) -> list[dict[str, Any]]:
+    """As a service principal."""
+    id, secret = server.client
+    return [{"auth_type": "oauth_m2m", "access_token": "", "client_id": id, "client_secret": secret}]
+
+
 DATABASE: Database | None = Database(
     server="databricks",
     https=True,
@@ -30,6 +36,14 @@ DATABASE: Database | None = Database(
     host="server_hostname",
     config=config,
     bad={"access_token": "dapiffffffffffffffffffffffffffffffff"},
+    elsewhere={
+        "server_hostname": "localhost",
+        "http_path": "/sql/1.0/warehouses/another",
+        "port": 1,
+        "ssl_enabled": False,
+        "ssl_ca": None,
+    },
+    ways=ways,
     literals=[
         ("true", "bool", True),
         ("42", "int32", 42),

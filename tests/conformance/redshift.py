@@ -7,7 +7,8 @@ from typing import Any
 
 from aiser_jupyter.connectors.registry import connector
 from aiser_jupyter.models import ConnectionConfig
-from tests.conformance.database import DAY, MOMENT, WIDE, Database
+from tests.conformance.database import DAY, HERE, MOMENT, WIDE, Database
+from tests.endpoints.redshift_server import CLUSTER, KEYS, REGION, WORKGROUP
 
 
 def config(folder: Path, server: Any, **changed: Any) -> ConnectionConfig:
@@ -23,10 +24,29 @@ def config(folder: Path, server: Any, **changed: Any) -> ConnectionConfig:
     return ConnectionConfig("redshift", "shop", connector("redshift").validate({**values, **changed}))
 
 
+def ways(server: Any) -> list[dict[str, Any]]:
+    """With keys of AWS: at a cluster, and without one."""
+    key, (secret, token) = next(iter(KEYS.items()))
+    keys = {"access_key_id": key, "secret_access_key": secret, "session_token": token, "region": REGION}
+    place = {"username": None, "password": None, "endpoint_url": server.api}
+    return [
+        {**place, **keys, "sign_in": "iam", "cluster_identifier": CLUSTER, "db_user": "ann"},
+        {**place, **keys, "sign_in": "serverless", "workgroup": WORKGROUP},
+    ]
+
+
 DATABASE: Database | None = Database(
     server="redshift",
     config=config,
     bad={"password": "wrong"},
+    elsewhere={
+        **HERE,
+        "cluster_identifier": "another",
+        "workgroup": "another",
+        "region": "eu-west-1",
+        "endpoint_url": "https://127.0.0.1:1",
+    },
+    ways=ways,
     literals=[
         ("true", "bool", True),
         ("42", "int32", 42),

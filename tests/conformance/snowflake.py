@@ -26,12 +26,21 @@ def config(folder: Path, server: Any, **changed: Any) -> ConnectionConfig:
     return ConnectionConfig("snowflake", "shop", connector("snowflake").validate({**values, **changed}))
 
 
+def ways(server: Any) -> list[dict[str, Any]]:
+    """By a key pair, and by a token."""
+    key = {"authenticator": "snowflake_jwt", "private_key": server.private_key}
+    token = {"authenticator": "programmatic_access_token", "token": server.tokens["pat"]}
+    return [{"password": None, **key}, {"password": None, **token}]
+
+
 _ROWS = "TABLE(GENERATOR(ROWCOUNT => {}))"
 
 DATABASE: Database | None = Database(
     server="snowflake",
     config=config,
     bad={"password": "wrong"},
+    elsewhere={"account": "another", "host": "localhost", "port": 1, "ssl_enabled": False, "ssl_ca": None},
+    ways=ways,
     https=True,
     literals=[
         ("true", "bool", True),
@@ -55,5 +64,7 @@ DATABASE: Database | None = Database(
     parameters='SELECT ? + 1 AS "n", ? AS "t", ? AS "x", CAST(? AS DATE) AS "d", ? AS "e"',
     make_table='CREATE TABLE "conformance" ("id" INTEGER NOT NULL, "name" VARCHAR(20))',
     drop_table='DROP TABLE "conformance"',
+    insert="""INSERT INTO "conformance" ("id", "name") VALUES ({n}, 'x')""",
+    count='SELECT "id" AS "i", count(*) AS "n" FROM "conformance" GROUP BY "id"',
     columns=(("id", "NUMBER(38,0)", False), ("name", "VARCHAR(20)", True)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from aiser_jupyter.config import AiserConnections
 from aiser_jupyter.connectors.sockets import resolve
-from aiser_jupyter.connectors.tls import allow_insecure, require_tls
+from aiser_jupyter.connectors.tls import allow_insecure, authority_file, require_tls
 from aiser_jupyter.errors import ConfigError, TLSFailed
 from aiser_jupyter.models import ConnectionConfig
 from tests.faults.target import Target
@@ -149,6 +150,11 @@ def test_the_administrator_names_hosts_that_may_be_reached_without_tls() -> None
         allow_insecure(AiserConnections())
     with pytest.raises(ConfigError):
         require_tls(other, addresses)
+
+
+def test_an_authority_that_becomes_a_file_is_private(tmp_path: Path) -> None:
+    path = authority_file(Authority(tmp_path / "ca").pem)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_one_address_elsewhere_is_enough_to_refuse() -> None:

@@ -64,6 +64,8 @@ class Proxy:
         Accepted so far.
     answered : int
         Bytes that the server has sent, on all connections.
+    heard : bytearray, optional
+        Where what passes is kept too, of both directions; None, as it is at first, keeps nothing.
     """
 
     def __init__(self, upstream: tuple[str, int], mode: str = "pass", **options: Any) -> None:
@@ -74,6 +76,7 @@ class Proxy:
         self.port = 0
         self.connections = 0
         self.answered = 0
+        self.heard: bytearray | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._thread.start()
@@ -235,7 +238,12 @@ class _Link:
         except OSError:
             self.reset()
 
+    def _overhear(self, data: bytes) -> None:
+        if self._proxy.heard is not None:
+            self._proxy.heard += data
+
     async def _up(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        self._overhear(data)
         while self.fault.mode == "mute" or self.silent:
             await self.fault.changed.wait()
         if self.fault.mode == "latency":
@@ -246,6 +254,7 @@ class _Link:
 
     async def _down(self, data: bytes, writer: asyncio.StreamWriter) -> None:
         self._proxy.answered += len(data)
+        self._overhear(data)
         while data and not self._ended:
             fault = self.fault
             if fault.mode in ("rst", "fin", "blackhole", "mute"):

@@ -82,6 +82,24 @@ def test_the_oldest_go_to_disk_and_say_the_same(tmp_path):
         store.get(ANN, "3")
 
 
+def test_words_that_each_batch_lists_anew_go_to_disk_too(tmp_path):
+    words = [pa.array(values).dictionary_encode() for values in (["a", "b", None], ["c", "a"])]
+    table = pa.table(
+        {
+            "word": pa.chunked_array(words),
+            "list": pa.chunked_array(
+                [pa.ListArray.from_arrays([0, len(each)], each) for each in words[:1]] * 5
+            ),
+            "n": range(5),
+        }
+    )
+    kept = ResultStore(settings(tmp_path, memory_bytes=1)).put(
+        ANN, QueryResult("1", table, Route("duckdb", ""))
+    )
+    assert kept.on_disk
+    assert kept.result.table.to_pylist() == table.to_pylist()
+
+
 def test_the_largest_leave_memory_first(tmp_path):
     store = ResultStore(settings(tmp_path, memory_bytes=20 * KIB))
     for number, size in enumerate((2, 12, 2, 10)):
