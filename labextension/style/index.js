@@ -4,4 +4,5 @@ import './catalog.css';
 import './connections.css';
 import './form.css';
 import './history.css';
+import './signIn.css';
 import './statistics.css';

@@ -127,6 +127,7 @@ def context(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             executable_path=str(chromium),
             headless=True,
             viewport={"width": 1300, "height": 850},
+            ignore_https_errors=True,  # an endpoint's pages are signed by an authority of the tests
             args=FLAGS,
             env=environment,
         )

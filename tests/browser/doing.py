@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 CONNECTIONS = "data/enterprise/connections"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -27,7 +28,7 @@ def fill(form: Locator, values: Mapping[str, Any], **others: str) -> None:
     form.get_by_label(re.compile("^Database")).fill(values["database"])
     form.get_by_label("User").fill(values["username"])
     form.get_by_label("Password").fill(others.get("password", values["password"]))
-    form.get_by_text("More:").click()
+    form.get_by_text("More, all optional:").click()
     form.get_by_label("Certificate authority").fill(values["ssl_ca"])
 
 
@@ -58,3 +59,16 @@ def opened(panel: Callable[..., Locator], name: str = "shop") -> Locator:
     row = panel().locator(".aiser-Connection", has_text=name)
     row.get_by_role("button").first.click()
     return row
+
+
+def asked_until(row: Locator, words: str, seconds: float = 20) -> None:
+    """Press Test until the state has these words: a question that was given up may still be on its way."""
+    status = row.locator(".aiser-Status")
+    end = time.monotonic() + seconds
+    while True:
+        row.get_by_role("button", name=re.compile("^Test ")).click()
+        expect(status).not_to_have_text("asking…")
+        if words in status.inner_text():
+            return
+        assert time.monotonic() < end, f"{status.inner_text()!r} has no {words!r}"
+        row.page.wait_for_timeout(200)

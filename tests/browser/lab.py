@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -63,6 +64,11 @@ class Lab:
         return self.folder / "lab.log"
 
     @property
+    def settings(self) -> Path:
+        """What a person chose in JupyterLab's settings: the theme is there."""
+        return self.folder / "settings" / "@jupyterlab" / "apputils-extension"
+
+    @property
     def admin(self) -> Path:
         """Jupyter's *environment* config folder of this server: what stands there is the administrator's."""
         return self.folder / "env" / "etc" / "jupyter"
@@ -78,6 +84,12 @@ class Lab:
         with urllib.request.urlopen(request, timeout=30) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
+
+    def kill(self) -> None:
+        """End the running server as the system does where memory is short: it learns nothing of it."""
+        (written,) = (self.folder / "run").glob("jpserver-*.json")
+        os.kill(json.loads(written.read_text())["pid"], signal.SIGKILL)
+        written.unlink()
 
     @contextmanager
     def running(self, *flags: str) -> Iterator[Lab]:
@@ -124,7 +136,8 @@ class Lab:
         return path
 
     def open(self, page: Page, notebook: str = "") -> None:
-        """Open JupyterLab, and a notebook where one is named; return when its kernel is idle."""
+        """Open JupyterLab in its first theme, and a notebook if one is named; return when it is idle."""
+        (self.settings / "themes.jupyterlab-settings").unlink(missing_ok=True)  # of a test before
         path = f"lab/tree/{notebook}" if notebook else "lab"
         page.goto(f"{self.url}{path}?reset&token={self.token}")
         page.wait_for_selector("#jp-main-dock-panel", timeout=60_000)
@@ -156,9 +169,9 @@ def prepared(folder: Path) -> Lab:
     for name in ("root", "share/labextensions", "config/labconfig"):
         (folder / name).mkdir(parents=True)
     (folder / "share" / "labextensions" / "aiser-jupyter").symlink_to(ROOT / "aiser_jupyter" / "labextension")
-    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    lab = Lab(folder)
+    lab.settings.mkdir(parents=True)
+    (lab.settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     (folder / "config" / "labconfig" / "page_config.json").write_text(
         '{"disabledExtensions": {"jupysql-plugin": true}}'
     )
@@ -167,7 +180,6 @@ def prepared(folder: Path) -> Lab:
     packages = Path(sysconfig.get_path("purelib", "venv", vars=inside))
     ours = sysconfig.get_path("purelib")
     (packages / "installed.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
-    lab = Lab(folder)
     lab.admin.mkdir(parents=True)
     return lab
 

@@ -99,7 +99,7 @@ class TestForm:
             expect(form.get_by_label(label)).to_have_value(value)
         expect(form.get_by_label(re.compile("^Database"))).to_have_value(mariadb.database)
         expect(form.get_by_label("Password")).to_have_value("")
-        form.get_by_text("More:").click()
+        form.get_by_text("More, all optional:").click()
         expect(form.get_by_label("Seconds to connect")).to_have_value("7")
         expect(form.get_by_label("Time zone")).to_have_value("")
         form.get_by_label("Time zone").fill("+00:00")

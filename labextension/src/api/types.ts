@@ -16,6 +16,7 @@ export type IField = Schemas['Field'];
 export type IHistoryEntry = Schemas['HistoryEntry'];
 export type ILoad = Schemas['Load'];
 export type IStatistics = Schemas['Statistics'];
+export type ISignIn = Schemas['SignIn'];
 export type ITable = Schemas['Table'];
 export type ITimings = Schemas['Timings'];
 export type RunState = Schemas['RunState'];

@@ -3,11 +3,11 @@ import * as React from 'react';
 
 import type { IConnection, IConnectionHealth } from '../api/types';
 import { Button } from '../components/button';
-import type { Facts } from '../components/facts';
 import { FactList } from '../components/facts';
 import { ErrorMessage } from '../components/message';
-import { Status } from '../components/status';
-import * as format from '../format';
+import { needsSignIn, Status } from '../components/status';
+import { SignInView } from '../signIn/view';
+import { facts } from './facts';
 import type { IConnectionActions } from './connections';
 import type { ConnectionsModel } from './model';
 
@@ -49,8 +49,8 @@ export function ConnectionRow(props: IConnectionRowProps): React.JSX.Element {
           {name}
         </span>
         <span className="aiser-Connection-type aiser-Dim">{connection.type}</span>
-        <Status connection={connection} health={health} checking={model.isChecking(id)} />
         <span className="aiser-Badges">
+          <Status connection={connection} health={health} checking={model.isChecking(id)} />
           <span className="aiser-Badge">{SOURCES[source]}</span>
           {read_only && <span className="aiser-Badge">read-only</span>}
           {config['ssl_enabled'] === false && (
@@ -67,85 +67,91 @@ export function ConnectionRow(props: IConnectionRowProps): React.JSX.Element {
 function Opened(
   props: IConnectionRowProps & { health: IConnectionHealth | undefined }
 ): React.JSX.Element {
-  const { connection, health, model, edit, browse, remove } = props;
-  const { id, name, problem, read_only } = connection;
+  const { connection, health, model } = props;
+  const { problem } = connection;
+  const signIn = model.signIn(connection.id);
   const message = problem || health?.message;
   return (
     <div className="aiser-Opened">
-      {message && (
+      {message && !signIn?.going && !signIn?.ended && (
         <div className="aiser-Message aiser-mod-error">
           <p>{message}</p>
           {!problem && health?.hint && <p className="aiser-Dim">{health.hint}</p>}
         </div>
       )}
+      {signIn && (
+        <SignInView
+          model={signIn}
+          onAgain={() => {
+            void model.beginSignIn(connection.id);
+          }}
+        />
+      )}
       <FactList facts={facts(connection, health)} />
-      <div className="aiser-Actions">
-        <Button
-          accept
-          disabled={problem !== ''}
-          label={`Browse ${name}`}
-          onClick={() => {
-            browse(connection);
-          }}
-        >
-          Browse
-        </Button>
-        <Button
-          disabled={problem !== '' || model.isChecking(id)}
-          label={`Test ${name}`}
-          onClick={() => {
-            void model.check(id);
-          }}
-        >
-          Test
-        </Button>
-        {!read_only && (
-          <>
-            <Button
-              label={`Edit ${name}`}
-              onClick={() => {
-                edit(connection);
-              }}
-            >
-              Edit
-            </Button>
-            <Button
-              label={`Delete ${name}`}
-              onClick={() => {
-                remove(connection);
-              }}
-            >
-              Delete
-            </Button>
-          </>
-        )}
-      </div>
+      <Actions {...props} />
     </div>
   );
 }
 
-function facts({ config }: IConnection, health: IConnectionHealth | undefined): Facts {
-  const known: Facts = [];
-  const { host, port, database, username } = config;
-  if (host) {
-    known.push(['Server', port ? `${plain(host)}:${plain(port)}` : plain(host)]);
-  }
-  if (database) {
-    known.push(['Database', plain(database)]);
-  }
-  if (username) {
-    known.push(['User', plain(username)]);
-  }
-  if (health?.checked_at) {
-    known.push(['Asked', format.ago(health.checked_at)]);
-  }
-  if (health?.status === 'failing') {
-    known.push(['Last answer', health.last_ok ? format.ago(health.last_ok) : 'none yet']);
-  }
-  return known;
-}
-
-/** A value as text; a secret is not one. */
-function plain(value: IConnection['config'][string]): string {
-  return value !== null && typeof value === 'object' ? '' : String(value ?? '');
+function Actions(
+  props: IConnectionRowProps & { health: IConnectionHealth | undefined }
+): React.JSX.Element {
+  const { connection, health, model, edit, browse, remove } = props;
+  const { id, name, problem, read_only } = connection;
+  const begun = model.signIn(id);
+  const signIn = !read_only && needsSignIn(health) && !begun?.going && !begun?.ended;
+  return (
+    <div className="aiser-Actions">
+      {signIn && (
+        <Button
+          accept
+          label={`Sign in to ${name}`}
+          onClick={() => {
+            void model.beginSignIn(id);
+          }}
+        >
+          Sign in
+        </Button>
+      )}
+      <Button
+        accept={!signIn}
+        disabled={problem !== ''}
+        label={`Browse ${name}`}
+        onClick={() => {
+          browse(connection);
+        }}
+      >
+        Browse
+      </Button>
+      <Button
+        disabled={problem !== '' || model.isChecking(id)}
+        label={`Test ${name}`}
+        onClick={() => {
+          void model.check(id);
+        }}
+      >
+        Test
+      </Button>
+      {!read_only && (
+        <>
+          <Button
+            label={`Edit ${name}`}
+            onClick={() => {
+              edit(connection);
+            }}
+          >
+            Edit
+          </Button>
+          <Button
+            label={`Delete ${name}`}
+            onClick={() => {
+              remove(connection);
+            }}
+          >
+            Delete
+          </Button>
+        </>
+      )}
+    </div>
+  );
 }

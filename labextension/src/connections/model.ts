@@ -2,6 +2,7 @@ import type { AiserError } from '../api/request';
 import { asAiserError, request } from '../api/request';
 import type { IConnection, IConnectionHealth } from '../api/types';
 import { PolledModel } from '../components/polled';
+import { SignInModel } from '../signIn/model';
 
 /** The connections of this person, and whether they answer. */
 export class ConnectionsModel extends PolledModel {
@@ -39,10 +40,40 @@ export class ConnectionsModel extends PolledModel {
     this.stateChanged.emit();
   }
 
+  /** A sign-in that was begun in the row of a connection. */
+  signIn(id: string): SignInModel | undefined {
+    return this._signIns.get(id);
+  }
+
+  /** Sign in again, for a saved connection; in the turn of a click, for it opens a tab. */
+  async beginSignIn(id: string): Promise<void> {
+    let signIn = this._signIns.get(id);
+    if (!signIn) {
+      signIn = new SignInModel();
+      this._signIns.set(id, signIn);
+      signIn.stateChanged.connect(() => {
+        this.stateChanged.emit();
+      });
+      signIn.done.connect(() => {
+        this._endSignIn(id);
+        void this.check(id);
+      });
+    }
+    await signIn.begin({ connection_id: id });
+  }
+
+  override dispose(): void {
+    for (const id of [...this._signIns.keys()]) {
+      this._endSignIn(id);
+    }
+    super.dispose();
+  }
+
   /** Forget a connection and its secrets. */
   async remove(id: string): Promise<void> {
     await this._try(id, async () => {
       await request('delete', '/data/enterprise/connections/{id}', { id });
+      this._endSignIn(id);
     });
     await this.refresh();
   }
@@ -55,6 +86,11 @@ export class ConnectionsModel extends PolledModel {
     this._shown = listed.connections.filter(each => each.source !== 'builtin');
     this._health = new Map(health.connections.map(each => [each.id, each]));
     return this._shown.some(each => this.health(each.id)?.status === 'unknown' && !each.problem);
+  }
+
+  private _endSignIn(id: string): void {
+    this._signIns.get(id)?.dispose();
+    this._signIns.delete(id);
   }
 
   private async _try(id: string, action: () => Promise<void>): Promise<void> {
@@ -71,4 +107,5 @@ export class ConnectionsModel extends PolledModel {
   private _health = new Map<string, IConnectionHealth>();
   private _refusals = new Map<string, AiserError>();
   private _shown: IConnection[] | null = null;
+  private _signIns = new Map<string, SignInModel>();
 }

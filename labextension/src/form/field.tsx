@@ -13,15 +13,18 @@ export interface IFieldProps {
   mistake: string | undefined;
   /** Whether there is a saved secret that could stay. */
   kept: boolean;
+  /** Whether all fields here are optional, and it is said of all at once. */
+  beside?: boolean;
   onChange: (value: Typed[string]) => void;
 }
 
 /** One field of a connector, drawn by its kind, with its label, its help and what is wrong with it. */
 export function Field(props: IFieldProps): React.JSX.Element {
-  const { field, form, mistake } = props;
+  const { field, form, mistake, beside = false } = props;
   const id = `${form}-${field.name}`;
   const told = [field.help && `${id}-help`, mistake && `${id}-mistake`].filter(Boolean).join(' ');
   const input = <Input {...props} id={id} told={told} />;
+  const optional = !field.required && field.default === null && !beside;
   return (
     <div className={`aiser-Field aiser-mod-${field.kind}`}>
       {field.kind === 'boolean' ? (
@@ -32,7 +35,7 @@ export function Field(props: IFieldProps): React.JSX.Element {
         <>
           <label htmlFor={id}>
             {field.label}
-            {!field.required && <span className="aiser-Dim"> (optional)</span>}
+            {optional && <span className="aiser-Dim"> (optional)</span>}
           </label>
           {input}
         </>
@@ -87,23 +90,7 @@ function Input(props: IFieldProps & { id: string; told: string }): React.JSX.Ele
     );
   }
   if (field.kind === 'choice') {
-    return (
-      <HTMLSelect
-        {...shared}
-        iconProps={{ top: '8px', right: '8px' }}
-        value={text}
-        onChange={event => {
-          onChange(event.target.value);
-        }}
-      >
-        <option value="">
-          {field.default === null ? '' : `${String(field.default)} (default)`}
-        </option>
-        {field.choices.map(choice => (
-          <option key={choice}>{choice}</option>
-        ))}
-      </HTMLSelect>
-    );
+    return <Choice {...shared} field={field} value={text} onChange={onChange} />;
   }
   if (field.secret) {
     return (
@@ -142,6 +129,33 @@ function Input(props: IFieldProps & { id: string; told: string }): React.JSX.Ele
       value={text}
       onChange={write}
     />
+  );
+}
+
+interface IChoiceProps extends Pick<IFieldProps, 'field' | 'onChange'> {
+  id: string;
+  value: string;
+}
+
+/** One of several; the default is taken where nothing is chosen. */
+function Choice({ field, value, onChange, ...shared }: IChoiceProps): React.JSX.Element {
+  const usual = field.default === null ? '' : String(field.default);
+  return (
+    <HTMLSelect
+      {...shared}
+      iconProps={{ top: '8px', right: '8px' }}
+      value={value === usual ? '' : value}
+      onChange={event => {
+        onChange(event.target.value);
+      }}
+    >
+      <option value="">{usual && `${usual} (default)`}</option>
+      {field.choices
+        .filter(choice => choice !== usual)
+        .map(choice => (
+          <option key={choice}>{choice}</option>
+        ))}
+    </HTMLSelect>
   );
 }
 

@@ -1,44 +1,34 @@
-import { VDomModel } from '@jupyterlab/ui-components';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import type { AiserError } from '../api/request';
-import { asAiserError, request } from '../api/request';
+import { request } from '../api/request';
 import type { IConnection, IConnectionTest, IConnector } from '../api/types';
-import type { Typed } from './values';
-import {
-  all,
-  changes,
-  initial,
-  isSet,
-  mistakes,
-  NAME,
-  NAME_HELP,
-  passwordIn,
-  withoutSecrets
-} from './values';
-
-export type Busy = '' | 'reading' | 'testing' | 'saving';
+import { SignInModel } from '../signIn/model';
+import { DoingModel } from './doing';
+import type { Browser, Typed } from './values';
+import * as values from './values';
 
 const TEST = '/data/enterprise/connections/test';
 
 /** A connection that is being written or changed: typed, tested, saved. */
-export class FormModel extends VDomModel {
+export class FormModel extends DoingModel {
   constructor(readonly saved: IConnection | null) {
     super();
     this.name = saved?.name ?? '';
+    this.signIn.stateChanged.connect(() => {
+      this.stateChanged.emit();
+    });
+    this.signIn.done.connect((_, id) => void this._signedIn(id));
     void this.load();
   }
 
   /** Null until the server has told. */
   connectors: readonly IConnector[] | null = null;
   connector: IConnector | null = null;
+  readonly signIn = new SignInModel();
   name: string;
   typed: Typed = {};
   url = '';
-  busy: Busy = '';
-  /** Of the connectors, a URL, a test or a save. */
-  error: AiserError | null = null;
   /** What is wrong by field; `name` is the name. */
   mistakes: Record<string, string> = {};
   /** Counts the submits that were refused, so that the form moves to the first mistake. */
@@ -55,13 +45,18 @@ export class FormModel extends VDomModel {
     return this.test?.success === true && this._tested === this._fingerprint();
   }
 
+  /** Whether it is saved by a sign-in with the browser: '' where that is not the way that is chosen. */
+  get browser(): Browser {
+    return this.connector ? values.browserOf(this.connector, this.typed, this.saved) : '';
+  }
+
   /** Whether something was typed since the test. */
   get stale(): boolean {
     return this.test !== null && this._tested !== this._fingerprint();
   }
 
   async load(): Promise<void> {
-    await this._during('reading', async () => {
+    await this.during('reading', async () => {
       this.connectors = (await request('get', '/data/enterprise/connectors')).connectors;
       if (this.saved) {
         this.choose(this.saved.type);
@@ -73,11 +68,7 @@ export class FormModel extends VDomModel {
   choose(type: string): void {
     const connector = this.connectors?.find(each => each.type === type) ?? null;
     if (connector && connector !== this.connector) {
-      const fresh = initial(connector, this.saved?.config);
-      const kept = Object.entries(this.typed).filter(
-        ([name, value]) => name in fresh && typeof value === 'string' && value !== ''
-      );
-      this.typed = { ...fresh, ...Object.fromEntries(kept) };
+      this.typed = values.taken(connector, this.typed, this.saved?.config);
       this.connector = connector;
       this.mistakes = {};
       this.test = null;
@@ -98,8 +89,8 @@ export class FormModel extends VDomModel {
   /** Have the server take a URL apart, fill the fields with it, and show what a test of it found. */
   async readUrl(): Promise<void> {
     const url = this.url.trim();
-    this.url = withoutSecrets(url); // what stays where it cannot be read
-    await this._during('reading', async () => {
+    this.url = values.withoutSecrets(url); // what stays where it cannot be read
+    await this.during('reading', async () => {
       const test = await request('post', TEST, { body: { connection_string: url } });
       const { type, config } = test.connection_info as {
         type: string;
@@ -110,23 +101,41 @@ export class FormModel extends VDomModel {
         return;
       }
       this.connector = connector;
-      this.typed = initial(connector, config);
-      for (const { name, secret } of connector.fields) {
-        if (secret) {
-          this.typed[name] = name === 'password' && isSet(config[name]) ? passwordIn(url) : '';
-        }
-      }
+      this.typed = values.ofUrl(connector, config, url);
       this.url = '';
       this.mistakes = {};
       this._keep(test);
     });
   }
 
+  /** What a press of Enter means now. In its own turn, for a sign-in opens a tab. */
+  submit(): void {
+    if (this.busy || this.signIn.going) {
+      return;
+    }
+    if (this.browser === 'needed') {
+      this.beginSignIn();
+    } else {
+      void (this.passed ? this.save() : this.tryOut());
+    }
+  }
+
+  beginSignIn(): void {
+    if (this._check(true)) {
+      this.error = null;
+      this.test = null;
+      const connection = this._body(true);
+      void this.signIn.begin(
+        this.saved ? { connection_id: this.saved.id, connection } : { connection }
+      );
+    }
+  }
+
   async tryOut(): Promise<void> {
     if (!this._check()) {
       return;
     }
-    await this._during('testing', async () => {
+    await this.during('testing', async () => {
       this.test = null;
       const asked = this._fingerprint();
       const test = await request('post', TEST, { body: this._body(false) });
@@ -138,7 +147,7 @@ export class FormModel extends VDomModel {
     if (!this.passed || !this._check(true)) {
       return;
     }
-    await this._during('saving', async () => {
+    await this.during('saving', async () => {
       const { connection } = this.saved
         ? await request('patch', '/data/enterprise/connections/{id}', {
             id: this.saved.id,
@@ -149,16 +158,26 @@ export class FormModel extends VDomModel {
     });
   }
 
+  override dispose(): void {
+    this.signIn.dispose();
+    super.dispose();
+  }
+
   private _body(named: boolean): Record<string, unknown> {
-    if (!this.connector) {
+    const { connector, saved, typed, name } = this;
+    if (!connector) {
       return {};
     }
-    if (this.saved) {
-      const changed = changes(this.connector, this.typed, this.saved.config);
-      return named ? { name: this.name, ...changed } : { id: this.saved.id, ...changed };
-    }
-    const name = named ? { name: this.name } : {};
-    return { type: this.connector.type, ...name, ...all(this.connector, this.typed) };
+    const known = named ? { name } : saved ? { id: saved.id } : {};
+    return { ...known, ...values.sent(connector, typed, saved) };
+  }
+
+  /** The server has saved it. */
+  private async _signedIn(id: string): Promise<void> {
+    await this.during('saving', async () => {
+      const path = '/data/enterprise/connections/{id}';
+      this._done.emit((await request('get', path, { id })).connection);
+    });
   }
 
   /** Whether what is typed can be sent; else the form says what is wrong. */
@@ -166,9 +185,9 @@ export class FormModel extends VDomModel {
     if (!this.connector) {
       return false;
     }
-    this.mistakes = mistakes(this.connector, this.typed, this.saved?.config ?? null);
-    if (named && !NAME.test(this.name)) {
-      this.mistakes = { name: this.name ? NAME_HELP : 'Name is needed.', ...this.mistakes };
+    this.mistakes = values.mistakes(this.connector, this.typed, this.saved?.config ?? null);
+    if (named && !values.NAME.test(this.name)) {
+      this.mistakes['name'] = this.name ? values.NAME_HELP : 'Name is needed.';
     }
     const fine = Object.keys(this.mistakes).length === 0;
     this.refused += fine ? 0 : 1;
@@ -177,9 +196,8 @@ export class FormModel extends VDomModel {
   }
 
   private _forgive(field: string): void {
-    this.mistakes = Object.fromEntries(
-      Object.entries(this.mistakes).filter(([name]) => name !== field)
-    );
+    const others = Object.entries(this.mistakes).filter(([name]) => name !== field);
+    this.mistakes = Object.fromEntries(others);
     this.stateChanged.emit();
   }
 
@@ -190,22 +208,6 @@ export class FormModel extends VDomModel {
 
   private _fingerprint(): string {
     return JSON.stringify(this._body(false), (_, value: unknown) => value ?? null);
-  }
-
-  private async _during(busy: Busy, action: () => Promise<void>): Promise<void> {
-    this.busy = busy;
-    this.error = null;
-    this.stateChanged.emit();
-    try {
-      await action();
-    } catch (reason) {
-      this.error = asAiserError(reason);
-    } finally {
-      this.busy = '';
-    }
-    if (!this.isDisposed) {
-      this.stateChanged.emit();
-    }
   }
 
   private _done = new Signal<this, IConnection>(this);

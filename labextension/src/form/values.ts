@@ -3,6 +3,9 @@
 import type { FieldValue, IConnection, IConnector, IField } from '../api/types';
 
 export const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
+/** The field that holds what a sign-in with the browser brought: the server fills it. */
+const SIGNED_IN = 'signed_in';
+
 export const NAME_HELP = 'Letters, digits, _ and -, not first a digit; cells call it by this name.';
 
 /**
@@ -14,6 +17,19 @@ export type Typed = Record<string, string | boolean | null | undefined>;
 /** What the fields of a connector show at first: what is saved, or their defaults where a tick needs one. */
 export function initial(connector: IConnector, saved: IConnection['config'] = {}): Typed {
   return Object.fromEntries(connector.fields.map(field => [field.name, shown(field, saved)]));
+}
+
+/** What is typed, as far as another connector has the field. */
+export function taken(
+  connector: IConnector,
+  typed: Typed,
+  saved: IConnection['config'] | undefined
+): Typed {
+  const fresh = initial(connector, saved);
+  const kept = Object.entries(typed).filter(
+    ([name, value]) => name in fresh && typeof value === 'string' && value !== ''
+  );
+  return { ...fresh, ...Object.fromEntries(kept) };
 }
 
 function shown(field: IField, saved: IConnection['config']): Typed[string] {
@@ -44,14 +60,16 @@ function meant(field: IField, typed: Typed[string]): FieldValue | undefined {
   return field.kind === 'integer' && /^[+-]?\d+$/.test(text) ? Number(text) : text;
 }
 
+/** The choice that is made in a field, or its default. */
+function chosen(connector: IConnector, typed: Typed, name: string): string {
+  const field = connector.fields.find(each => each.name === name);
+  return String((typed[name] || field?.default) ?? '');
+}
+
 /** The fields that are there, beside what else is typed: some belong to one way to sign in. */
 export function fieldsOf(connector: IConnector, typed: Typed): readonly IField[] {
-  const chosen = (name: string): string => {
-    const field = connector.fields.find(each => each.name === name);
-    return String((typed[name] || field?.default) ?? '');
-  };
   return connector.fields.filter(({ when: [name, ...values] }) =>
-    name === undefined ? true : values.includes(chosen(name))
+    name === undefined ? true : values.includes(chosen(connector, typed, name))
   );
 }
 
@@ -84,6 +102,36 @@ export function changes(
         : [[field.name, value]];
     })
   );
+}
+
+/** What is sent of the form, beside its name: all of a new connection, what changed of a saved one. */
+export function sent(
+  connector: IConnector,
+  typed: Typed,
+  saved: IConnection | null
+): Record<string, FieldValue> {
+  return saved
+    ? changes(connector, typed, saved.config)
+    : { type: connector.type, ...all(connector, typed) };
+}
+
+/**
+ * Whether the way that is chosen is a sign-in with the browser: `needed` before it can be saved, or `kept`, where
+ * an earlier one still holds for what is typed.
+ */
+export type Browser = '' | 'needed' | 'kept';
+
+export function browserOf(connector: IConnector, typed: Typed, saved: IConnection | null): Browser {
+  const { sign_in } = connector;
+  if (!sign_in?.values.includes(chosen(connector, typed, sign_in.field))) {
+    return '';
+  }
+  const kept =
+    saved !== null &&
+    isSet(saved.config[SIGNED_IN]) &&
+    rerouted(connector, typed, saved.config).length === 0 &&
+    !Object.keys(changes(connector, typed, saved.config)).some(name => name.startsWith('oauth_'));
+  return kept ? 'kept' : 'needed';
 }
 
 /** Labels of the changed fields that decide where the connection leads: with them the secrets are asked for again. */
@@ -130,8 +178,19 @@ export function divided(fields: readonly IField[]): [readonly IField[], readonly
   return [fields.slice(0, end), fields.slice(end)];
 }
 
+/** What a URL says, as the server has understood it, and its password, which the server does not send back. */
+export function ofUrl(connector: IConnector, config: IConnection['config'], url: string): Typed {
+  const typed = initial(connector, config);
+  for (const { name, secret } of connector.fields) {
+    if (secret) {
+      typed[name] = name === 'password' && isSet(config[name]) ? passwordIn(url) : '';
+    }
+  }
+  return typed;
+}
+
 /** The password of a URL that the server has understood: it does not send it back. */
-export function passwordIn(url: string): string {
+function passwordIn(url: string): string {
   const written = /^[^:]+:\/\/[^:@/?#]*:([^@/?#]*)@/.exec(url.trim())?.[1] ?? '';
   try {
     return decodeURIComponent(written);

@@ -2,7 +2,7 @@ import { caretDownIcon, caretRightIcon, stopIcon } from '@jupyterlab/ui-componen
 import * as React from 'react';
 
 import type { AiserError } from '../api/request';
-import type { IHistoryEntry } from '../api/types';
+import type { IHistoryEntry, RunState } from '../api/types';
 import { Bar } from '../components/bars';
 import { IconButton } from '../components/iconButton';
 import { ErrorMessage } from '../components/message';
@@ -77,9 +77,9 @@ function elapsed(entry: IHistoryEntry): number {
 
 /** The known figures of a run, in one line. */
 function summary(entry: IHistoryEntry, stopping: boolean): string {
-  const state = entry.state === 'queued' ? 'waits for its turn' : '';
+  const states: Partial<Record<RunState, string>> = { queued: 'waits for its turn', lost: 'lost' };
   const words = [
-    stopping ? 'cancelling…' : state,
+    stopping ? 'cancelling…' : (states[entry.state] ?? ''),
     entry.error_code,
     entry.engine,
     isActive(entry) || entry.seconds === null ? '' : format.duration(entry.seconds),

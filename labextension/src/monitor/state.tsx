@@ -17,7 +17,7 @@ const STATES: Record<RunState, [LabIcon, string]> = {
   done: [checkIcon, 'Done'],
   failed: [closeIcon, 'Failed'],
   cancelled: [stopIcon, 'Cancelled'],
-  lost: [closeIcon, 'Lost: its kernel ended']
+  lost: [closeIcon, 'Lost: its process ended']
 };
 
 export function StateIcon({ state }: { state: RunState }): React.JSX.Element {
