@@ -162,11 +162,12 @@ def _wait(magics: AiserMagics, parts: Sequence[_Part], lines: LiveLine) -> None:
         for part in parts:
             if part.submission is not None:
                 magics.services.queries.cancel(part.submission.id)
-        _, left = futures.wait(pending, timeout=STOP_SECONDS)
+        ended, left = futures.wait(pending, timeout=STOP_SECONDS)
+        open_ = len(left) + sum(not getattr(future.exception(), "confirmed", True) for future in ended)
         raise QueryCancelled(
             "The queries were cancelled.",
-            hint=f"{len(left)} did not confirm that they stopped." if left else "",
-            confirmed=not left,
+            hint=f"{open_} did not confirm that they stopped." if open_ else "",
+            confirmed=not open_,
         ) from None
 
 
