@@ -130,7 +130,8 @@ class AiserConnections(Configurable):
 
     allowed_hosts = List(
         Unicode(),
-        help="Hosts that connections may lead to: names with *, addresses, 10.0.0.0/8; empty is any.",
+        help="Hosts that connections may lead to: names with *, addresses, 10.0.0.0/8; empty is any, on a "
+        "server of several persons any public one.",
     ).tag(config=True)
     insecure_hosts = List(
         Unicode(), help="Hosts, besides this machine, that may be reached without TLS."

@@ -18,7 +18,14 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     from ..config import AiserConnections
 
-__all__ = ["allow_hosts", "allow_vendor_hosts", "check_host", "require_allowed", "require_vendor"]
+__all__ = [
+    "allow_hosts",
+    "allow_vendor_hosts",
+    "check_host",
+    "keep_to_public",
+    "require_allowed",
+    "require_vendor",
+]
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -26,6 +33,7 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _names: tuple[str, ...] = ()
 _networks: tuple[_Network, ...] = ()
 _vendor_hosts: tuple[str, ...] = ()
+_public_only = False
 
 
 def allow_hosts(settings: AiserConnections) -> None:
@@ -46,7 +54,7 @@ def allow_hosts(settings: AiserConnections) -> None:
 
 
 def require_allowed(host: str, addresses: Sequence[str] | None = None) -> None:
-    """Refuse a host that the list does not have; an empty list has all.
+    """Refuse a host that the list does not have; an empty list has all, or all public ones.
 
     Parameters
     ----------
@@ -60,13 +68,34 @@ def require_allowed(host: str, addresses: Sequence[str] | None = None) -> None:
     ConfigError
     """
     folded = host.strip().casefold().rstrip(".")
-    if not (_names or _networks) or any(fnmatchcase(folded, name) for name in _names):
+    if any(fnmatchcase(folded, name) for name in _names):
+        return
+    if not (_names or _networks):
+        if _public_only and addresses is not None and not all(map(_is_public, addresses)):
+            raise _not_public(host)
         return
     if _networks and (addresses is None or all(map(_within, addresses))):
         return
     raise ConfigError(
         f"Connections to {host[:255]!r} are not allowed here.",
         hint="The administrator lists the hosts that are, in AiserConnections.allowed_hosts.",
+    )
+
+
+def keep_to_public(*, several: bool) -> None:
+    """Say whether several persons use this process; then a list that is empty has public addresses only.
+
+    What answers at a private address may trust this machine, which none of them is.
+    """
+    global _public_only
+    _public_only = several
+
+
+def _not_public(host: str) -> ConfigError:
+    return ConfigError(
+        f"{host[:255]!r} is at an address of this machine or of its own network.",
+        hint="Several persons share this server: its administrator lists such hosts in "
+        "AiserConnections.allowed_hosts, by name or as a network (10.0.0.0/8).",
     )
 
 
@@ -145,6 +174,15 @@ def _is_loopback(address: str) -> bool:
 
 
 def _within(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
+    found = _unmapped(address)
     return any(found in network for network in _networks)
+
+
+def _is_public(address: str) -> bool:
+    found = _unmapped(address)
+    return found.is_global and not found.is_multicast
+
+
+def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found

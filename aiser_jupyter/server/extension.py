@@ -18,9 +18,10 @@ from tornado.ioloop import PeriodicCallback
 from traitlets import Float, Int
 
 from ..memory import give_back
-from ..services import os_identity
+from ..services import os_identity, share
 from .admission import Admission, Pace
 from .handlers import routes
+from .identity import names_several
 from .jobs import Jobs
 from .monitoring import Monitoring
 
@@ -59,6 +60,8 @@ class AiserExtension(ExtensionApp):
     ).tag(config=True)
 
     def initialize_settings(self) -> None:
+        assert self.serverapp is not None
+        share(several=names_several(self.serverapp.identity_provider))
         self.executor = ThreadPoolExecutor(self.threads, thread_name_prefix="aiser-server")
         # One thread: values that Arrow cannot write are made under Python's lock, which the loop needs.
         self.encoder = ThreadPoolExecutor(1, thread_name_prefix="aiser-encodes")
@@ -170,6 +173,7 @@ class AiserExtension(ExtensionApp):
     async def stop_extension(self) -> None:
         for each in self._periodic:
             each.stop()
+        share(several=False)
         self.monitoring.close()
         for jobs in self._jobs.values():
             await jobs.close()

@@ -17,7 +17,7 @@ from ..services import os_identity
 if TYPE_CHECKING:
     from jupyter_server.auth import IdentityProvider, User
 
-__all__ = ["identity_of"]
+__all__ = ["identity_of", "names_several"]
 
 
 def identity_of(provider: IdentityProvider, user: User) -> Identity:
@@ -28,8 +28,21 @@ def identity_of(provider: IdentityProvider, user: User) -> Identity:
     provider : IdentityProvider
         The server's. Its ``user.username`` counts where its own code, not Jupyter Server's, says who it is.
     """
-    package = type(provider).get_user.__module__.partition(".")[0]
+    package = _package(provider)
     theirs = package == "jupyterhub" and user.username == os.environ.get("JUPYTERHUB_USER")
     if theirs or package == "jupyter_server":
         return os_identity()
     return Identity(user.username, "hub" if package == "jupyterhub" else "configured")
+
+
+def names_several(provider: IdentityProvider) -> bool:
+    """Say whether several persons, who need not trust each other, use the server.
+
+    A server of JupyterHub is one person's, and of those whom that person lets in.
+    """
+    return _package(provider) not in ("jupyter_server", "jupyterhub")
+
+
+def _package(provider: IdentityProvider) -> str:
+    """Return whose code says who a user is."""
+    return type(provider).get_user.__module__.partition(".")[0]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .sign_in import SignInService
     from .statistics import StatisticsService
 
-__all__ = ["Health", "Services", "build", "os_identity"]
+__all__ = ["Health", "Services", "build", "os_identity", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class Health:
     version: str
     store: StoreState
     engines: tuple[tuple[str, Availability], ...]
+
+
+def share(*, several: bool) -> None:
+    """Say whether several persons use this process: then connections lead to private addresses only where the
+    administrator lists them."""
+    from ..connectors.hosts import keep_to_public
+
+    keep_to_public(several=several)
 
 
 def os_identity() -> Identity:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from aiser_jupyter.config import AiserConnections
-from aiser_jupyter.connectors.hosts import allow_hosts, allow_vendor_hosts, require_allowed, require_vendor
+from aiser_jupyter.connectors.hosts import (
+    allow_hosts,
+    allow_vendor_hosts,
+    keep_to_public,
+    require_allowed,
+    require_vendor,
+)
 from aiser_jupyter.connectors.sockets import resolve
-from aiser_jupyter.errors import ConfigError
+from aiser_jupyter.errors import ConfigError, HostUnreachable
 
 
 @pytest.fixture
@@ -77,6 +83,40 @@ def test_an_entry_that_is_no_network_is_an_error_of_the_configuration(allow):
     with pytest.raises(ConfigError) as refused:
         allow("10.0.0.1/8")
     assert "allowed_hosts" in refused.value.message
+
+
+@pytest.fixture
+def among_several():
+    keep_to_public(several=True)
+    yield
+    keep_to_public(several=False)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "0.0.0.0"),  # this machine
+        *("169.254.169.254", "fe80::1%eth0"),  # a cloud's keys
+        *("10.1.2.3", "172.16.0.1", "192.168.0.1", "100.64.0.1", "fd00::7", "::ffff:10.1.2.3", "224.0.0.1"),
+    ],
+)
+def test_several_persons_reach_a_private_address_only_where_it_is_listed(allow, among_several, address):
+    require_allowed("db.example.com")  # not known before it is resolved
+    with pytest.raises(ConfigError, match="this machine or of its own network") as refused:
+        require_allowed("db.example.com", ["8.8.8.8", address])
+    assert "allowed_hosts" in refused.value.hint
+    allow("db.example.com")
+    require_allowed("db.example.com", [address])
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost.", "127.1", "0x7f000001", "2130706433", "::1"])
+def test_however_several_persons_spell_this_machine(allow, among_several, host):
+    with pytest.raises((ConfigError, HostUnreachable)):
+        resolve(host, 5432, 5.0)
+
+
+def test_several_persons_reach_public_addresses(allow, among_several):
+    require_allowed("db.example.com", ["8.8.8.8", "2001:4860:4860::8888"])
 
 
 SNOWFLAKE = (".snowflakecomputing.com",)

@@ -15,6 +15,18 @@ from aiser_jupyter.services import os_identity
 HISTORY = ("aiser", "data", "query", "history")
 
 
+TRY = "/data/enterprise/connections/test"
+NOWHERE = {
+    "type": "postgresql",
+    "host": "127.0.0.1",
+    "port": 1,
+    "database": "d",
+    "username": "u",
+    "password": "p",
+}
+XSRF = {"Cookie": f"_xsrf={'ab' * 16}", "X-XSRFToken": "ab" * 16}
+
+
 class HeaderIdentity(IdentityProvider):
     """What a proxy in front of the server vouches for."""
 
@@ -89,3 +101,21 @@ class TestConfiguredProvider:
             headers={"X-User": "ann", **xsrf},
         )
         assert made.status == 429
+
+    async def test_several_persons_are_not_led_into_the_servers_own_network(self, api, extension):
+        answer = await api("POST", TRY, NOWHERE, headers={"X-User": "ann", **XSRF})
+        (check,) = [each for each in answer.json["checks"] if not each["ok"]]
+        assert "its own network" in check["message"]
+        assert "AiserConnections.allowed_hosts" in check["hint"]
+
+    async def test_but_to_where_the_administrator_allows(self, api, extension):
+        extension.policy.connections.allowed_hosts = ["127.0.0.1"]
+        answer = await api("POST", TRY, NOWHERE, headers={"X-User": "ann", **XSRF})
+        (check,) = [each for each in answer.json["checks"] if not each["ok"]]
+        assert "its own network" not in check["message"]
+
+
+async def test_the_servers_own_person_goes_where_their_kernels_go(api):
+    answer = await api("POST", TRY, NOWHERE)
+    (check,) = [each for each in answer.json["checks"] if not each["ok"]]
+    assert "its own network" not in check["message"]

@@ -233,7 +233,10 @@ class TestTwoPersons:
         jp_server_config["ServerApp"]["identity_provider_class"] = "tests.servers.jupyter.NamedByProxy"
         return jp_server_config
 
-    async def test_the_state_of_another_person_is_like_none(self, api, workspace, own, consent, open_page):
+    async def test_the_state_of_another_person_is_like_none(
+        self, api, extension, workspace, own, consent, open_page
+    ):
+        extension.policy.connections.allowed_hosts = ["127.0.0.1"]
         connection, _ = own
         mine = {"X-User": "ann"}
         begun = (await api("POST", SIGN_INS, {"connection": connection}, mine)).json

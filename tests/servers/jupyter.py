@@ -29,6 +29,8 @@ from .server import PATIENCE, Server, free_port
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests"
+HERE = ["localhost", "127.0.0.1", "::1"]
+"""Where the tests' databases are: a server of several persons leads there only where it is allowed."""
 
 
 class NamedByProxy(IdentityProvider):
@@ -127,7 +129,9 @@ class JupyterServer:
         self.port = free_port()
         for name in ("policy", "work", "tmp"):
             (self.folder / name).mkdir()
-        (self.folder / "policy" / "aiser_config.json").write_text(json.dumps(policy or {}))
+        given = {"AiserConnections": {}, **(policy or {})}
+        given["AiserConnections"] = {"allowed_hosts": HERE, **given["AiserConnections"]}
+        (self.folder / "policy" / "aiser_config.json").write_text(json.dumps(given))
 
     @property
     def pid(self) -> int:
