@@ -18,7 +18,7 @@ LAB_SOURCES := $(shell find labextension/src labextension/style labextension/sch
 	labextension/package.json labextension/tsconfig.json labextension/yarn.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-live check bench clean
+.PHONY: help run test .test-browser .test-others test-long test-live check bench soak clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -29,7 +29,14 @@ run: $(VENV)/.run-ready
 
 test: $(VENV)/.dev-ready
 	@$(BIN)/python -m tests.servers.install
-	$(BIN)/python -m pytest -q -m "not long" $(PYTEST_FLAGS)
+	@$(MAKE) --no-print-directory -j2 .test-browser .test-others
+
+# Beside each other: both wait more than they compute.
+.test-browser:
+	$(BIN)/python -m pytest -q -m "not long" tests/browser $(PYTEST_FLAGS)
+
+.test-others:
+	$(BIN)/python -m pytest -q -m "not long" --ignore=tests/browser $(PYTEST_FLAGS)
 
 test-long: $(VENV)/.dev-ready
 	@$(BIN)/python -m tests.servers.install

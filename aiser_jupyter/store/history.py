@@ -46,6 +46,7 @@ PRUNE_EVERY = 200  # finished runs between two prunings
 FLUSH_SECONDS = 10.0
 GATHER_SECONDS = 0.1
 LOCKED_SECONDS = 300.0
+RETRY_SECONDS = 0.5
 
 
 Write = tuple[str, Sequence[Any]]  # a statement and what is bound in it
@@ -235,6 +236,8 @@ class History:
                 else:
                     self._pending.extendleft(reversed(taken))
                 self._wake.notify_all()
+            if not written:
+                time.sleep(RETRY_SECONDS)  # who waits for the store in this process has a turn
 
     def _look(self, running: set[str]) -> None:
         """Stop those of our runs that another process asks to stop."""

@@ -310,7 +310,7 @@ def test_no_thread_stays(config: ConnectionConfig) -> None:
     reader.read_next_batch()  # another answer is on its way
     session.close()
     del reader
-    until(lambda: len(threads()) == before)
+    until(lambda: len(threads()) <= before)  # those of another test may have ended meanwhile
 
 
 def test_a_result_that_was_stopped_is_not_downloaded_on(session: Any) -> None:
