@@ -64,7 +64,8 @@ def test_a_store_that_another_process_locks(lab, page, panel, shop, ask, screens
         button(row, "Delete shop").click()
         button(page.get_by_role("dialog"), "Delete").click()
         alert = row.get_by_role("alert")
-        expect(alert).to_contain_text("Another process keeps")
+        # Each writer of this process waits some seconds for the lock, one after the other.
+        expect(alert).to_contain_text("Another process keeps", timeout=45_000)
         expect(alert).to_contain_text("Try again.")
         screenshot("store-locked")
     expect(group(panel, "Ended, newest first")).to_contain_text("SELECT 42")
