@@ -99,6 +99,7 @@ def test_two_persons_of_one_server_share_no_session(server: LineServer, kind: Li
     config = server.config()
     ask(kind, replace(config, sandbox="ann's"), "GET role")
     ask(kind, replace(config, sandbox="bob's"), "GET role")
+    assert eventually(lambda: sum(map(len, kind._pool._idle.values())) == 2)  # both were reset
     ask(kind, replace(config, sandbox="ann's"), "GET role")
     assert (server.logins, server.open) == (2, 2)
 
