@@ -4,6 +4,7 @@ import type { AiserError } from '../api/request';
 import type { ISignIn } from '../api/types';
 import { Button } from '../components/button';
 import { ErrorMessage } from '../components/message';
+import { Paste } from '../components/paste';
 import * as format from '../format';
 import type { SignInModel } from './model';
 import { page } from './model';
@@ -75,7 +76,7 @@ function Waiting(props: { model: SignInModel; current: ISignIn }): React.JSX.Ele
         </a>
         <span className="aiser-Dim"> · {left(expires_at)}</span>
       </p>
-      {redirect === 'paste' && <Paste model={model} />}
+      {redirect === 'paste' && <PasteAddress model={model} />}
       {model.error && <ErrorMessage error={model.error} />}
       <div className="aiser-Actions">
         <Button
@@ -101,42 +102,25 @@ function Turning({ children }: { children: React.ReactNode }): React.JSX.Element
 }
 
 /** The vendor sends the tab to an address of the person's own machine, where nothing answers. */
-function Paste({ model }: { model: SignInModel }): React.JSX.Element {
+function PasteAddress({ model }: { model: SignInModel }): React.JSX.Element {
   const [address, setAddress] = React.useState('');
   const id = React.useId();
-  const send = (): void => {
-    if (address.trim() && !model.sending) {
-      void model.paste(address);
-      setAddress(''); // it holds once, and is nobody else's
-    }
-  };
   return (
     <div className="aiser-Field">
       <label htmlFor={id}>Address of the page you ended on</label>
-      <div className="aiser-Secret">
-        <input
-          id={id}
-          className="jp-mod-styled"
-          type="text"
-          autoComplete="off"
-          spellCheck={false}
-          placeholder="http://localhost…"
-          aria-describedby={`${id}-help`}
-          value={address}
-          onChange={event => {
-            setAddress(event.target.value);
-          }}
-          onKeyDown={event => {
-            if (event.key === 'Enter') {
-              event.preventDefault();
-              send();
-            }
-          }}
-        />
-        <Button accept disabled={!address.trim() || model.sending} onClick={send}>
-          {model.sending ? 'Finishing…' : 'Finish'}
-        </Button>
-      </div>
+      <Paste
+        id={id}
+        value={address}
+        placeholder="http://localhost…"
+        action={model.sending ? 'Finishing…' : 'Finish'}
+        accept
+        busy={model.sending}
+        onChange={setAddress}
+        onAction={() => {
+          void model.paste(address);
+          setAddress(''); // it holds once, and is nobody else's
+        }}
+      />
       <p id={`${id}-help`} className="aiser-Field-note aiser-Dim">
         After the sign-in that tab goes to an address of your own machine and says that it cannot be
         reached: this server is elsewhere, so copy the whole address from there to here.
