@@ -175,17 +175,20 @@ def test_a_reset_in_mid_result_is_no_result(network: Network, proxy: Proxy, mode
     assert network.ask(config).num_rows == 1
 
 
-def test_a_black_hole_in_mid_result_ends_at_the_deadline(network: Network, proxy: Proxy) -> None:
+@pytest.mark.parametrize(("mode", "seconds"), [("blackhole", 2), ("drip", 1)])
+def test_a_silent_or_dripping_result_ends_at_the_deadline(
+    network: Network, proxy: Proxy, mode: str, seconds: int
+) -> None:
     config = network.config(proxy.port)
-    run = Run("test", timeout=2)
+    run = Run("test", timeout=seconds)
     began = time.monotonic()
     with closing(connector(config.type).open(config)) as session, run.on_cancel(session.cancel):
         reader = session.execute(network.database.endless, (), run)
         reader.read_next_batch()
-        proxy.set("blackhole")
+        proxy.set(mode)
         with pytest.raises(DeadlineExceeded):
             reader.read_all()
-    assert time.monotonic() - began < 2 + BUSY
+    assert time.monotonic() - began < seconds + BUSY
     proxy.set("pass")
     assert network.ask(config).num_rows == 1
 
