@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import AiserError, DeadlineExceeded, UnknownTable, UsageError, nearest
 from ..models import LOCAL, Connection, Query, Scope, StatementKind, Statistics, Table, TableRef
-from ..run import Run
+from ..run import Event, Progress, Run
 from .once import once
 
 if TYPE_CHECKING:
@@ -232,14 +232,20 @@ class CatalogService:
 
     def _ask(self, connection: Connection, work: Callable[[Session, Connector], T]) -> T:
         """Open a session in a worker, ask, close: no driver is called in the kernel's main thread."""
-        run = Run(uuid.uuid4().hex, timeout=SECONDS)
+        told = [""]
+
+        def emit(event: Event) -> None:
+            if isinstance(event, Progress) and event.message:
+                told.append(f"{event.message}. Ask again when it is ready.")
+
+        run = Run(uuid.uuid4().hex, timeout=SECONDS, emit=emit)
         executor = self._services.executor
         try:
             return executor.wait(executor.submit(run, lambda: _within(connection, run, work)), run)
         except DeadlineExceeded as exc:
             raise DeadlineExceeded(
                 f"{connection.name} did not answer a question about its tables within {SECONDS:g} s.",
-                hint="It may be overloaded, or hold very many tables; try again later.",
+                hint=told[-1] or "It may be overloaded, or hold very many tables; try again later.",
             ) from exc
 
 
@@ -249,13 +255,14 @@ def _within(connection: Connection, run: Run, work: Callable[[Session, Connector
 
     kind = connector(connection.type)
     run.check()
-    session: Session = kind.open(connection.config, read_only=kind.capabilities.read_only)
-    try:
-        with run.on_cancel(session.cancel):
-            return work(session, kind)
-    except AiserError as exc:
-        if not run.cancelled or type(exc) is type(stopped := run.stopped()):
-            raise
-        raise stopped from exc
-    finally:
-        session.close()
+    with kind.waiting(connection.config, run):
+        session = kind.open_for(run, connection.config, read_only=kind.capabilities.read_only)
+        try:
+            with run.on_cancel(session.cancel):
+                return work(session, kind)
+        except AiserError as exc:
+            if not run.cancelled or type(exc) is type(stopped := run.stopped()):
+                raise
+            raise stopped from exc
+        finally:
+            session.close()

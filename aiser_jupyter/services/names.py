@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import AiserError, ConnectError, RunError, StoreError, UnknownConnection, UnknownTable
 from ..models import LOCAL, Connection, Notice, Remote, Scope, StatementKind, Table, TableRef
-from ..run import Run
+from ..run import Event, Progress, Run
 
 if TYPE_CHECKING:
     from ..sql import Statement
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Names", "resolve"]
 
 T = TypeVar("T")
-SECONDS = 30.0
-"""For finding out what names mean, where the run itself has no deadline."""
 _OWN = frozenset({"main", "temp", "memory", "system", "information_schema", "pg_catalog"})
 """Schemas and databases that DuckDB always has: no connection is looked for under these names."""
 _LOCAL_NAMES = (
@@ -254,8 +252,13 @@ def _stranger(services: Services, ref: TableRef, scope: Scope) -> str:
 
 
 def _asked(services: Services, run: Run, work: Callable[[Run], T]) -> T:
-    """Run ``work`` in a worker, under the deadline and the cancel signal of ``run``."""
-    child = Run(uuid.uuid4().hex, timeout=SECONDS if run.remaining is None else run.remaining, tag=run.tag)
+    """Run ``work`` in a worker, under the deadline and the cancel signal of ``run``; its progress is told."""
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Progress):
+            run.emit(event)
+
+    child = Run(uuid.uuid4().hex, timeout=run.remaining, emit=emit, tag=run.tag)
     with run.on_cancel(child.cancel):
         future = services.executor.submit(child, lambda: work(child))
         try:

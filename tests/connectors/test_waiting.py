@@ -18,8 +18,8 @@ from aiser_jupyter.connectors.registry import connector
 from aiser_jupyter.engines.stream import stream
 from aiser_jupyter.errors import ConnectError, DeadlineExceeded
 from aiser_jupyter.models import ConnectionConfig, Query
-from aiser_jupyter.run import Event, Progress, Run
-from aiser_jupyter.services import Services, build
+from aiser_jupyter.run import Event, Phase, Progress, Run
+from aiser_jupyter.services import Services, build, catalog
 from tests.conformance import databricks as databricks_suite
 from tests.conformance import snowflake as snowflake_suite
 from tests.connectors.databricks_kit import until
@@ -123,6 +123,36 @@ def test_tables_of_several_databases_wait_in_the_same_words(
     result = services.queries.submit(query, emit=events.append).wait()
     assert result.table.column("n").to_pylist() == [0]
     assert any(STARTING.fullmatch(each) for each in told(events))
+
+
+def test_a_plan_that_wakes_a_warehouse_says_so(
+    services: Services, workspace: Databricks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "_QUIET_SECONDS", 0.2)
+    services.connections.create(databricks_suite.config(Path(), workspace), tested=False)
+    run(services, "CREATE SCHEMA IF NOT EXISTS waiting")
+    run(services, "CREATE OR REPLACE TABLE waiting.unplanned (id INT)")
+    workspace.behave(state="STOPPED", start_seconds=3.0)
+    heard: list[Event] = []
+    query = Query("SELECT count(*) AS n FROM shop.waiting.unplanned", timeout=None)
+    result = services.queries.submit(query, emit=heard.append).wait()
+    assert result.table.column("n").to_pylist() == [0]
+    connecting = next(at for at, event in enumerate(heard) if event == Phase("connect"))
+    assert any(STARTING.fullmatch(each) for each in told(heard[:connecting]))
+
+
+def test_a_catalog_that_waits_too_long_for_a_warehouse_says_what_it_waited_for(
+    services: Services, workspace: Databricks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "_QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(catalog, "SECONDS", 3.0)
+    services.connections.create(databricks_suite.config(Path(), workspace), tested=False)
+    workspace.behave(state="STOPPED", start_seconds=600.0)
+    with pytest.raises(DeadlineExceeded) as caught:
+        services.catalog.tables("shop", {})
+    words, _, advice = str(caught.value.hint).partition(". ")
+    assert re.fullmatch(r"Databricks: the warehouse Shop is (stopped|starting), \d+ s", words), words
+    assert advice == "Ask again when it is ready."
 
 
 def test_nothing_is_said_of_a_warehouse_that_runs(
