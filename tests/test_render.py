@@ -309,6 +309,14 @@ def test_format_cell(value: object, shown: str) -> None:
     assert format_cell(value) == shown
 
 
+def test_a_date_that_python_has_not_is_shown_wherever_it_stands() -> None:
+    far = pa.array([6_585_060], pa.int32()).view(pa.date32())
+    union = pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [far])
+    struct = pa.StructArray.from_arrays([far], ["a"])
+    shown = [format_cell(each[0]) for each in (far, far.dictionary_encode(), union, struct)]
+    assert shown == ["19999-04-14", "19999-04-14", "19999-04-14", "{a: 19999-04-14}"]
+
+
 COLUMNS = {
     "far date": (pa.array([2932897, 2**31 - 1, -719163], pa.date32()), ["10000-01-01", "5881580-07-11"]),
     "far instant": (pa.array([2**62], pa.timestamp("us")), ["148108-07-06 14:00:27.387904"]),

@@ -90,7 +90,7 @@ def test_instants_are_iso_in_utc_with_all_their_digits():
 
 
 def test_an_instant_past_the_calendar_does_not_fail_the_page():
-    assert cells(pa.array([10**15], pa.timestamp("s"))) == ["<value out of range: 1000000000000000>"]
+    assert cells(pa.array([10**15], pa.timestamp("s"))) == ["31690708-07-05T01:46:40"]
 
 
 def test_nested_values_follow_the_same_rules():

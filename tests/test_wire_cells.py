@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -100,6 +101,75 @@ def test_values_that_only_python_writes_stand_among_the_others() -> None:
         }
     )
     assert read(table) == [[1, "AP8=", [1.5, "nan"], "a", None, "\x00"], [2, None, None, "b", None, None]]
+
+
+def listed(values: pa.Array) -> pa.Array:
+    """A list of one value in each row."""
+    return pa.ListArray.from_arrays(pa.array(range(len(values) + 1), pa.int32()), values)
+
+
+FAR = pa.array([6_585_060, None], pa.int32()).cast(pa.date32())
+"""The first day of the year 19999, as a database may have it and Python may not."""
+FAR_OFF = pa.array([10**18, 0], pa.int64()).cast(pa.timestamp("us", "UTC"))
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (listed(FAR), [["19999-04-14"], [None]]),
+        (listed(listed(FAR)), [[["19999-04-14"]], [[None]]]),
+        (
+            pa.StructArray.from_arrays([FAR, FAR_OFF], ["a", "b"]),
+            [
+                {"a": "19999-04-14", "b": "33658-09-27T01:46:40.000000Z"},
+                {"a": None, "b": "1970-01-01T00:00:00+00:00"},
+            ],
+        ),
+        (pa.MapArray.from_arrays([0, 1, 1], FAR.slice(0, 1), pa.array([1])), [[["19999-04-14", 1]], []]),
+        (
+            pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [FAR]),
+            ["19999-04-14", None],
+        ),
+        (listed(pa.array([2**63 - 1], pa.duration("s"))), [["9223372036854775807 s"]]),
+        (pa.array([3723123456789, None], pa.time64("ns")), ["01:02:03.123456789", None]),
+        (listed(pa.array([3723123456789], pa.time64("ns"))), [["01:02:03.123456789"]]),
+        (pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), [[1, 2]]),
+    ],
+    ids=[
+        "list",
+        "list of lists",
+        "struct",
+        "map",
+        "union",
+        "span",
+        "nanoseconds",
+        "nanoseconds in a list",
+        "one name",
+    ],
+)
+def test_what_python_has_no_value_for_is_written_all_the_same(values: pa.Array, wanted: list[Any]) -> None:
+    assert column(values) == wanted
+
+
+@pytest.mark.parametrize("year", ["9999", "32086", "32087", "32767", "32768", "50000", "290000"])
+def test_every_year_that_a_database_has_is_the_same_year(year: str) -> None:
+    """Arrow's own text has another one from 32768 on."""
+    day = int(np.datetime64(f"{year}-03-01", "D").astype(int))
+    days = pa.array([day, None, 0], pa.int32())
+    assert column(days.view(pa.date32())) == [f"{year}-03-01", None, "1970-01-01"]
+    moments = pa.array([day * 86_400_000_000 + 1, None], pa.int64())
+    word = f"{year}-03-01T00:00:00.000001"
+    assert column(moments.view(pa.timestamp("us"))) == [word, None]
+    assert column(moments.view(pa.timestamp("us", "Asia/Kolkata"))) == [f"{word}Z", None]
+    seconds = pa.array([-day * 86_400], pa.int64()).view(pa.timestamp("s"))
+    assert column(seconds) == [str(np.datetime64(-day * 86_400, "s"))]
+
+
+def test_a_text_that_is_none_does_not_spoil_the_answer() -> None:
+    """A driver takes its database's word that a text is UTF-8."""
+    offsets = pa.array([0, 1, 4, 5], pa.int32()).buffers()[1]
+    values = pa.StringArray.from_buffers(3, offsets, pa.py_buffer(b"a\xffb\xc3c"))
+    assert column(values) == ["a", "\ufffdb\ufffd", "c"]
 
 
 @contextmanager

@@ -178,7 +178,9 @@ def _scalar(value: Any, limit: int | None) -> str:
         return _span(value.value, kind.unit)
     if pa.types.is_interval(kind):
         return _interval(value.as_py())
-    if pa.types.is_dictionary(kind) or pa.types.is_union(kind) or pa.types.is_run_end_encoded(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_union(kind):
+        return _plain(value.value, limit)
+    if pa.types.is_run_end_encoded(kind):
         return _plain(value.as_py(), limit)
     if pa.types.is_map(kind):
         pairs = ((entry["key"], entry["value"]) for entry in value.values or ())
