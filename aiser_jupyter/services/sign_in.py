@@ -189,9 +189,14 @@ class SignInService:
         connections = self._services.connections
         name = connections.with_id(id).name
         config = connections.changed(name, {**changes, SIGNED_IN: Secret(SIGNED_IN)}, new_name)
+        kind = connections.kind(config.type)
+        there = {each.name: config.values.get(each.name) for each in kind.fields if each.routing}
+        wanted = {**kind.renamed(changes), **there}
 
         def save(tokens: Secret) -> Connection:
-            return connections.change(name, {**changes, SIGNED_IN: tokens}, new_name=new_name)
+            """Whatever becomes of the connection meanwhile, the tokens are for where they come from."""
+            name = connections.with_id(id).name
+            return connections.change(name, {**wanted, SIGNED_IN: tokens}, new_name=new_name)
 
         return self._begin(config, callback, save, again=True)
 

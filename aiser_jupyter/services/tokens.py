@@ -7,6 +7,7 @@ brings is saved before anybody else looks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,8 @@ _WAIT_SECONDS = 3 * REQUEST_SECONDS
 def signed_in(config: ConnectionConfig, id: str, records: ConnectionRecords) -> ConnectionConfig:
     """Return ``config`` with tokens that are refreshed when they are read, and no longer hold.
 
-    Reading them raises `SignInRequired` where the vendor refuses, `ConnectError` where it is not reached.
+    Reading them raises `SignInRequired` where the vendor refuses, `ConnectError` where it is not reached,
+    `UnknownConnection` where the connection leads elsewhere by now: its tokens are not for ``config``.
     """
     stored = config.values.get(SIGNED_IN)
     if not isinstance(stored, Secret):
@@ -41,9 +43,16 @@ def signed_in(config: ConnectionConfig, id: str, records: ConnectionRecords) -> 
 
         return application_of(config).refresh(tokens, REQUEST_SECONDS)
 
+    def meant(saved: ConnectionConfig) -> bool:
+        from ..connectors.registry import connector
+
+        kind = connector(config.type)
+        return saved.type == config.type and kind.destination(saved.values) == kind.destination(config.values)
+
+    def renew(make: Callable[[Secret], Secret | None]) -> Secret:
+        return records.renew(id, SIGNED_IN, make, meant=meant, timeout=_WAIT_SECONDS)
+
     from ..connectors.oauth import current
 
-    secret = current(
-        stored, lambda make: records.renew(id, SIGNED_IN, make, timeout=_WAIT_SECONDS), refreshed
-    )
+    secret = current(stored, renew, refreshed)
     return replace(config, values={**config.values, SIGNED_IN: secret})

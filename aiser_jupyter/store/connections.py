@@ -182,7 +182,13 @@ class ConnectionRecords:
         return new.connection(self._keys.load)
 
     def renew(
-        self, id: str, field: str, make: Callable[[Secret], Secret | None], *, timeout: float
+        self,
+        id: str,
+        field: str,
+        make: Callable[[Secret], Secret | None],
+        *,
+        meant: Callable[[ConnectionConfig], bool],
+        timeout: float,
     ) -> Secret:
         """Replace a saved secret by what ``make`` returns for it; None keeps it. Return what is saved then.
 
@@ -191,26 +197,29 @@ class ConnectionRecords:
 
         Parameters
         ----------
+        meant : callable
+            Whether what is saved is still what the caller has: the secret is for there, and not for where the
+            connection leads by now.
         timeout : float
             Seconds to wait for others.
 
         Raises
         ------
         UnknownConnection
-            The connection, or its secret, is gone.
+            The connection, or its secret, is gone, or is not the one that was meant.
         SecretError, StoreError
             Also where others take longer.
         """
         with files.folder_lock(self._store.folder, timeout, f"renew-{id}.lock"):
             self._require_store()
             (found,) = self._store.read(records.WITH_ID, (id,)) or [()]
-            before = self._secret(found, field)
+            before = self._secret(found, field, meant)
             made = make(before)
             if made is None:
                 return before
             with self._store.write() as connection:
                 found = connection.execute(records.WITH_ID, (id,)).fetchone()
-                now = self._secret(found, field)
+                now = self._secret(found, field, meant)
                 if now != before:
                     return now
                 record = Record(*found)
@@ -224,11 +233,15 @@ class ConnectionRecords:
         if not state.ok:
             raise StoreError(state.message, hint=state.hint)
 
-    def _secret(self, row: tuple[Any, ...] | None, field: str) -> Secret:
-        secrets = Record(*row).opened(self._keys.load) if row else {}
-        if field not in secrets:
+    def _secret(
+        self, row: tuple[Any, ...] | None, field: str, meant: Callable[[ConnectionConfig], bool]
+    ) -> Secret:
+        config = Record(*row).connection(self._keys.load).config if row else None
+        if config is None or field not in config.values:
             raise UnknownConnection("The connection, or its secret, is gone.", hint="Save it again.")
-        return Secret(secrets[field].reveal())  # opened now: its key may be dropped meanwhile
+        if not meant(config):
+            raise UnknownConnection(f"{config.name} leads somewhere else by now.", hint="Run it again.")
+        return Secret(config.values[field].reveal())  # opened now: its key may be dropped meanwhile
 
     def delete(self, owner: str, name: str) -> None:
         """Forget a connection and its secrets.

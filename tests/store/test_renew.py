@@ -41,11 +41,15 @@ def more(secret: Secret) -> Secret:
     return Secret(str(int(secret.reveal()) + 1))
 
 
+def anything(config: ConnectionConfig) -> bool:
+    return True
+
+
 def test_one_secret_is_replaced_and_nothing_else(records: ConnectionRecords, saved: Connection) -> None:
     before = values(records)
-    assert records.renew(saved.id, "count", more, timeout=1.0).reveal() == "1"
+    assert records.renew(saved.id, "count", more, meant=anything, timeout=1.0).reveal() == "1"
     assert values(records) == {**before, "count": "1"}
-    assert records.renew(saved.id, "count", lambda secret: None, timeout=1.0).reveal() == "1"
+    assert records.renew(saved.id, "count", lambda secret: None, meant=anything, timeout=1.0).reveal() == "1"
 
 
 def test_whoever_fails_leaves_it_as_it_was_and_holds_up_nobody(
@@ -55,8 +59,8 @@ def test_whoever_fails_leaves_it_as_it_was_and_holds_up_nobody(
         raise StoreError("no")
 
     with pytest.raises(StoreError, match="no"):
-        records.renew(saved.id, "count", fail, timeout=1.0)
-    assert records.renew(saved.id, "count", more, timeout=1.0).reveal() == "1"
+        records.renew(saved.id, "count", fail, meant=anything, timeout=1.0)
+    assert records.renew(saved.id, "count", more, meant=anything, timeout=1.0).reveal() == "1"
 
 
 COUNTS = """
@@ -70,8 +74,9 @@ from aiser_jupyter.store.keys import KeyFile
 folder, id = Path(sys.argv[1]), sys.argv[2]
 store = Store(folder)
 records = ConnectionRecords(store, KeyFile(folder / "key"))
+more = lambda secret: Secret(str(int(secret.reveal()) + 1))
 for _ in range(15):
-    records.renew(id, "count", lambda secret: Secret(str(int(secret.reveal()) + 1)), timeout=60.0)
+    records.renew(id, "count", more, meant=lambda config: True, timeout=60.0)
 store.close()
 """
 
@@ -82,7 +87,9 @@ def test_of_many_at_once_none_is_lost(
     processes = [python(COUNTS, folder, saved.id) for _ in range(3)]
     threads = [
         threading.Thread(
-            target=lambda: [records.renew(saved.id, "count", more, timeout=60.0) for _ in range(15)]
+            target=lambda: [
+                records.renew(saved.id, "count", more, meant=anything, timeout=60.0) for _ in range(15)
+            ]
         )
         for _ in range(2)
     ]
@@ -101,7 +108,7 @@ def test_what_somebody_saved_meanwhile_stays(records: ConnectionRecords, saved: 
         records.change("ann", "shop", ConnectionConfig("mysql", "shop", fresh), "db", SECRETS)
         return more(secret)
 
-    assert records.renew(saved.id, "count", make, timeout=1.0).reveal() == "100"
+    assert records.renew(saved.id, "count", make, meant=anything, timeout=1.0).reveal() == "100"
     assert values(records)["count"] == "100"
 
 
@@ -118,7 +125,7 @@ def test_other_values_and_another_key_meanwhile_are_kept(
         assert records.rotate().finished
         return more(secret)
 
-    records.renew(saved.id, "count", make, timeout=1.0)
+    records.renew(saved.id, "count", make, meant=anything, timeout=1.0)
     assert values(records) == {
         "host": "db",
         "ssl": True,
@@ -128,15 +135,40 @@ def test_other_values_and_another_key_meanwhile_are_kept(
     }
 
 
+def test_what_leads_elsewhere_by_now_is_neither_given_nor_replaced(
+    records: ConnectionRecords, saved: Connection
+) -> None:
+    """Who holds on to what it was would send the new secret to the old place."""
+    asked: list[str] = []
+
+    def at_db(config: ConnectionConfig) -> bool:
+        return config.type == "mysql" and config.values["host"] == "db"
+
+    def move() -> None:
+        fresh = {"host": "sea", "count": Secret("100"), "password": Secret("another")}
+        records.change("ann", "shop", ConnectionConfig("mysql", "shop", fresh), "sea", SECRETS)
+
+    def make(secret: Secret) -> Secret:
+        asked.append(secret.reveal())
+        move()
+        return more(secret)
+
+    for _ in range(2):  # it moves meanwhile, and was moved before
+        with pytest.raises(UnknownConnection, match="leads somewhere else"):
+            records.renew(saved.id, "count", make, meant=at_db, timeout=1.0)
+    assert asked == ["0"]
+    assert (values(records)["count"], values(records)["host"]) == ("100", "sea")
+
+
 def test_a_connection_that_is_gone_is_not_made_again(records: ConnectionRecords, saved: Connection) -> None:
     def make(secret: Secret) -> Secret:
         records.delete("ann", "shop")
         return more(secret)
 
     with pytest.raises(UnknownConnection):
-        records.renew(saved.id, "count", make, timeout=1.0)
+        records.renew(saved.id, "count", make, meant=anything, timeout=1.0)
     with pytest.raises(UnknownConnection):
-        records.renew(saved.id, "count", more, timeout=1.0)
+        records.renew(saved.id, "count", more, meant=anything, timeout=1.0)
     assert records.list("ann") == []
 
 
@@ -151,12 +183,14 @@ def test_who_waits_too_long_says_so(
         return more(secret)
 
     other = Store(folder)
-    slow = threading.Thread(target=lambda: records.renew(saved.id, "count", make, timeout=1.0))
+    slow = threading.Thread(
+        target=lambda: records.renew(saved.id, "count", make, meant=anything, timeout=1.0)
+    )
     slow.start()
     try:
         assert inside.wait(30)
         with pytest.raises(StoreError, match="locked"):
-            ConnectionRecords(other, keys).renew(saved.id, "count", more, timeout=0.1)
+            ConnectionRecords(other, keys).renew(saved.id, "count", more, meant=anything, timeout=0.1)
     finally:
         leave.set()
         slow.join(30)
