@@ -195,7 +195,8 @@ class QueryService:
 
         The database of a dead kernel's statement may not notice that nobody waits for it any more.
         """
-        lost = [entry for entry in self._history.reap() if entry.user == self._services.identity.name]
+        user = self._services.identity.name
+        lost = [entry for entry in self._history.reap(user) if entry.user == user]
         for entry in lost:
             if entry.handle:
                 self._services.executor.submit(

@@ -42,6 +42,7 @@ CAPACITY = 10_000  # rows on their way at most
 BEAT_SECONDS = 10.0
 LOOK_SECONDS = 1.0  # between two looks for runs that another process asks to stop
 STALE_SECONDS = 120.0  # a run of another machine that has not beaten for so long is lost
+OTHERS_SECONDS = 3600.0
 PRUNE_EVERY = 200  # finished runs between two prunings
 FLUSH_SECONDS = 10.0
 GATHER_SECONDS = 0.1
@@ -156,16 +157,28 @@ class History:
         self._put((rows.PRUNE, (self._rows,)))
         self.flush()
 
-    def reap(self) -> Sequence[HistoryEntry]:
+    def reap(self, user: str | None = None) -> Sequence[HistoryEntry]:
         """Mark open runs whose process is gone as lost; return them as they were.
 
         A run of another machine (or container) counts as lost once its heartbeat is two minutes old. A run
         that was only asleep says how it ended when it wakes up.
+
+        Parameters
+        ----------
+        user : str, optional
+            Who asks: a run of somebody else that may still go on at a database is left for an hour to them,
+            for nobody else can stop it.
         """
         self.flush()
         now = time.time()
         found = [(host, beat, self._entry(row)) for host, beat, *row in self._select(rows.OPEN)]
-        lost = [entry for host, beat, entry in found if entry and not _lives(entry.pid, host, now - beat)]
+        lost = [
+            entry
+            for host, beat, entry in found
+            if entry
+            and not _lives(entry.pid, host, now - beat)
+            and (user in (None, entry.user) or not entry.handle or now - beat > OTHERS_SECONDS)
+        ]
         for entry in lost:
             self._put((rows.LOSE, (entry.id,)))
         self.flush()

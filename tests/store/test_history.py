@@ -208,6 +208,28 @@ def test_a_process_elsewhere_is_judged_by_its_heartbeat(history: History, store:
     assert {e.id: e.state for e in history.list()} == {"awake": RunState.RUNNING, "silent": RunState.LOST}
 
 
+def test_what_somebody_has_to_stop_at_a_database_is_left_to_them(
+    history: History, store: Store, entry: Entry
+) -> None:
+    """Else the first of several persons would take the rows of all, and what runs there would go on."""
+    for id, user, handle, silent in (
+        ("to stop", "bob", "shop 17", 500.0),
+        ("too old", "bob", "shop 18", 4000.0),
+        ("ended with it", "bob", "", 500.0),
+        ("mine", "ann", "shop 19", 500.0),
+    ):
+        history.start(entry(id=id, user=user, handle=handle))
+        history.flush()
+        with store.write() as connection:
+            connection.execute(
+                "UPDATE history SET host = 'far boot ns 1', heartbeat = ? WHERE id = ?",
+                (time.time() - silent, id),
+            )
+    assert {lost.id for lost in history.reap("ann")} == {"too old", "ended with it", "mine"}
+    assert [(lost.id, lost.handle) for lost in history.reap("bob")] == [("to stop", "shop 17")]
+    assert len(history.reap()) == 0
+
+
 def test_a_run_that_goes_on_beats(store: Store, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BEAT_SECONDS", 0.05)
     history = History(store)
