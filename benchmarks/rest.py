@@ -106,7 +106,7 @@ def _in_turn(ours: Callable[[], None], bare: Callable[[], None]) -> dict[str, li
 
 def _over_rest(caller: Caller) -> None:
     answer = caller.execute("select 1", connection="shop")
-    if answer.status != 200 or answer.json["data"] != [[1]]:
+    if answer.status != 200 or answer.json["data"] != [[1]] or answer.json["cached"]:
         raise RuntimeError(answer.raw.decode())
 
 

@@ -277,6 +277,20 @@ def test_a_folder_and_a_short_suffix_can_stand_in_from(session: DuckDBSession) -
     assert fetch(session, "FROM 'x.pq'").num_rows == 3
 
 
+@pytest.mark.parametrize("name", ['a"b', 'x" AS SELECT 1; --', "it's", "a.b", "$$"])
+def test_rows_and_folders_of_any_name_are_under_that_name(session: DuckDBSession, name: str) -> None:
+    quoted = name.replace('"', '""')
+    for _ in range(2):
+        session.keep(name, TABLE)
+    assert fetch(session, f'SELECT count(*) AS c FROM "{quoted}"').to_pylist() == [{"c": 6}]
+    folder = f"{name} folder"
+    Path(folder).mkdir()
+    parquet.write_table(TABLE, f"{folder}/a.parquet")
+    session.register_file(folder)
+    found = fetch(session, "SELECT view_name AS v FROM duckdb_views() WHERE view_name = $v", {"v": folder})
+    assert found.to_pylist() == [{"v": folder}]
+
+
 def test_memory_and_disk_have_errors_of_their_own(session: DuckDBSession) -> None:
     sort = "SELECT range, hash(range) AS h FROM range(5000000) ORDER BY h"
     before = session.rows(

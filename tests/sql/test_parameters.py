@@ -165,6 +165,13 @@ def test_not_an_identifier(value: Any) -> None:
         bind("FROM {{ t | identifier }}", {"t": value})
 
 
+@pytest.mark.parametrize("value", ["a`b", "a\\", ["d", "t` WHERE false -- "]])
+def test_bigquery_has_no_way_to_write_such_an_identifier(value: Any) -> None:
+    """It reads a backslash as the beginning of an escape, and two backticks as an end and a beginning."""
+    with pytest.raises(UsageError, match="no backtick and no backslash"):
+        bind("FROM {{ t | identifier }}", {"t": value}, dialect="bigquery")
+
+
 def test_items_never_take_the_name_of_another_parameter() -> None:
     bound = bind("a IN :xs AND b = :xs_1 AND c = $xs_2", {"xs": [1, 2], "xs_1": "b"})
     assert bound.text == "a IN ($xs_1_, $xs_2_) AND b = $xs_1 AND c = $xs_2"
@@ -185,7 +192,7 @@ def test_names_that_differ_in_case_are_told_apart(database: duckdb.DuckDBPyConne
         (np.array(5), 5),
         (np.datetime64("2024-02-03T04:05:06.5", "ns"), dt.datetime(2024, 2, 3, 4, 5, 6, 500000)),
         (np.datetime64("2024-02-03"), dt.date(2024, 2, 3)),
-        (np.datetime64("NaT"), None),
+        (np.datetime64("NaT", "s"), None),
         (pd.Timestamp("2024-02-03 04:05"), dt.datetime(2024, 2, 3, 4, 5)),
         (pd.Timedelta("1s"), dt.timedelta(seconds=1)),
         (pd.NaT, None),
