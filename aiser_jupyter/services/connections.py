@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AiserError, ConfigError, UnknownConnection, UsageError, nearest
+from ..errors import AiserError, ConfigError, SignInRequired, UnknownConnection, UsageError, nearest
 from ..models import LOCAL, Check, Connection, ConnectionConfig
 from ..run import Run
 from .tokens import signed_in
@@ -181,7 +181,11 @@ class ConnectionService:
         """
         kind = self.kind(config.type)
         values = kind.validate(config.values)
-        kind.require_secrets(values)
+        try:
+            kind.require_secrets(values)
+        except SignInRequired:
+            if tested:  # what is saved unseen is signed in to in the panel, later
+                raise
         config = ConnectionConfig(config.type, config.name, values)
         if tested:
             kind.prepare(self._placed(config))

@@ -1,7 +1,8 @@
 """Databricks' ``.databrickscfg``: every profile, as its command line reads it.
 
 A profile says where the workspace is and who signs in. Which warehouse answers is often not in it: such a
-profile is listed with the word that says so.
+profile is listed with the word that says so. Who signed in with the browser there does so once more: those
+tokens are the command line's own, and not in this file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .ini import sections_of
 __all__ = ["drafts"]
 
 _KNOWN = frozenset({"host", "token", "client_id", "client_secret", "warehouse_id", "http_path", "auth_type"})
+_BROWSER = frozenset({"databricks-cli", "external-browser"})
 _HOST = re.compile(r"(?:https://)?([^/?#]+)/?", re.IGNORECASE)
 
 
@@ -41,9 +43,12 @@ def _draft(profile: str, keys: Mapping[str, str]) -> Draft:
         values = _values(keys)
     except ConfigError as exc:
         return Draft(profile, "databricks", problem=exc)
-    unused = sorted(keys.keys() - _KNOWN)
-    notices = (f"Not used: {', '.join(unused)}.",) if unused else ()
-    return Draft(profile, "databricks", values, notices=notices)
+    notices = []
+    if unused := sorted(keys.keys() - _KNOWN):
+        notices.append(f"Not used: {', '.join(unused)}.")
+    if values["auth_type"] == "oauth_u2m":
+        notices.append("Sign in with the browser once, in the panel: that of the command line stays its own.")
+    return Draft(profile, "databricks", values, notices=tuple(notices))
 
 
 def _values(keys: Mapping[str, str]) -> dict[str, Any]:
@@ -60,6 +65,8 @@ def _values(keys: Mapping[str, str]) -> dict[str, Any]:
             "under Connection details of the warehouse.",
         )
     values: dict[str, Any] = {"server_hostname": host[1], "http_path": path}
+    if keys.get("auth_type", "").strip().lower() in _BROWSER:
+        return {**values, "auth_type": "oauth_u2m"}
     if "token" in keys:
         return {**values, "auth_type": "pat", "access_token": Secret(keys["token"])}
     if "client_id" in keys and "client_secret" in keys:
@@ -67,5 +74,5 @@ def _values(keys: Mapping[str, str]) -> dict[str, Any]:
         return {**values, "auth_type": "oauth_m2m", **login}
     raise ConfigError(
         "It signs in in a way that is not supported here.",
-        hint="A token, or client_id and client_secret, is needed.",
+        hint="A token, client_id and client_secret, or auth_type = databricks-cli, is needed.",
     )

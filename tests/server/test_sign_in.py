@@ -8,6 +8,7 @@ import re
 import pytest
 
 from aiser_jupyter.errors import SignInRequired
+from aiser_jupyter.models import ConnectionConfig
 from aiser_jupyter.services import build
 from aiser_jupyter.services import sign_in as service
 from tests.server.sign_in_kit import (
@@ -315,3 +316,21 @@ async def test_the_form_is_told_what_needs_the_browser(api):
     assert kinds["snowflake"]["sign_in"] == {"field": "authenticator", "values": ["oauth_authorization_code"]}
     assert kinds["postgresql"]["sign_in"] is None
     assert all(field["kind"] != "sign_in" for kind in kinds.values() for field in kind["fields"])
+
+
+async def test_a_connection_that_was_imported_is_signed_in_to_later(api, lake, consent):
+    values = {name: value for name, value in lake.items() if name not in ("type", "name")}
+    config = ConnectionConfig("databricks", "lake", values)
+    services = build()
+    try:
+        with pytest.raises(SignInRequired):
+            services.connections.create(config)
+        id = services.connections.create(config, tested=False).id
+    finally:
+        services.close()
+    refused = await api("POST", "/data/query/execute", SELECT)
+    assert (refused.status, refused.json["error_code"]) == (409, "sign_in")
+    begun = (await api("POST", SIGN_INS, {"connection_id": id})).json
+    done = await api("POST", f"{SIGN_INS}/{begun['id']}", {"address": await consent(begun["url"])})
+    assert (done.json["state"], done.json["connection_id"]) == ("done", id)
+    assert (await api("POST", "/data/query/execute", SELECT)).json["data"] == [[42]]

@@ -56,6 +56,15 @@ token = dapi123
 host = https://dbc-1.cloud.databricks.com
 warehouse_id = abc
 auth_type = databricks-cli
+[browser2]
+host = https://dbc-1.cloud.databricks.com
+warehouse_id = abc
+auth_type = external-browser
+token = dapi-of-another-way
+[azure]
+host = https://dbc-1.cloud.databricks.com
+warehouse_id = abc
+auth_type = azure-cli
 [__settings__]
 default_profile = m2m
 """
@@ -83,7 +92,7 @@ def test_snowflakes_connections(tmp_path: Path, kinds: Any) -> None:
 
 def test_databricks_profiles(tmp_path: Path, kinds: Any) -> None:
     found = imported(tmp_path / ".databrickscfg", DATABRICKS, kinds)
-    assert list(found) == ["DEFAULT", "m2m", "nowhere", "browser"]
+    assert list(found) == ["DEFAULT", "m2m", "nowhere", "browser", "browser2", "azure"]
     values = found["DEFAULT"].config.values
     assert values["server_hostname"] == "dbc-1.cloud.databricks.com"
     assert values["http_path"] == "/sql/1.0/warehouses/abc"
@@ -91,7 +100,12 @@ def test_databricks_profiles(tmp_path: Path, kinds: Any) -> None:
     assert found["m2m"].config.values["client_secret"] == Secret("s3cret")
     assert found["m2m"].notices == ("Not used: account_id.",)
     assert "names no warehouse" in found["nowhere"].problem
-    assert "not supported here" in found["browser"].problem
+    for name in ("browser", "browser2"):
+        values = found[name].config.values
+        assert (values["auth_type"], found[name].problem) == ("oauth_u2m", "")
+        assert not any(isinstance(value, Secret) for value in values.values())  # no token is taken over
+        assert found[name].notices[0].startswith("Sign in with the browser once")
+    assert "not supported here" in found["azure"].problem
 
 
 def test_gclouds_project(tmp_path: Path, kinds: Any) -> None:
