@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -21,12 +22,20 @@ __all__ = ["DriverThread"]
 
 T = TypeVar("T")
 
+_PAUSE_SECONDS = 0.05
+"""A thread that was not called for so long has time for what nobody waits for, ..."""
+_MOST_POSTED = 8
+"""... and for the oldest of more than this at once."""
+
 
 class _Call:
     """One call on its way, and what became of it."""
 
-    def __init__(self, work: Callable[[], Any], undo: Callable[[Any], object] | None) -> None:
+    def __init__(
+        self, work: Callable[[], Any], undo: Callable[[Any], object] | None = None, *, waited_for: bool = True
+    ) -> None:
         self.work, self.undo = work, undo
+        self.waited_for = waited_for
         self.over = False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -52,6 +61,7 @@ class DriverThread(Cut):
         self.at_end: Callable[[], object] | None = None
         self._changed = threading.Condition()
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._posted: deque[_Call] = deque()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -82,10 +92,13 @@ class DriverThread(Cut):
         return call.result  # type: ignore[no-any-return]
 
     def post(self, work: Callable[[], object]) -> None:
-        """Run ``work`` in the thread when its turn comes; nobody waits, and what it raises is dropped."""
+        """Run ``work`` in a pause of the thread; nobody waits, and what it raises is dropped.
+
+        A call that follows at once does not wait for it; a session that is closed leaves it out.
+        """
         with self._changed:
             if not (self.done or self._closed):
-                self._calls.put(_Call(work, None))
+                self._calls.put(_Call(work, waited_for=False))
 
     def cut(self) -> None:
         with self._changed:
@@ -106,8 +119,20 @@ class DriverThread(Cut):
             self._closed = True
             self._calls.put(None)
 
+    def _next(self) -> _Call | None:
+        """Return the next call, or in a pause what was posted; None at the end."""
+        while len(self._posted) <= _MOST_POSTED:
+            try:
+                call = self._calls.get(timeout=_PAUSE_SECONDS if self._posted else None)
+            except queue.Empty:
+                break
+            if call is None or call.waited_for:
+                return call
+            self._posted.append(call)
+        return self._posted.popleft()
+
     def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
+        while (call := self._next()) is not None:
             try:
                 call.result = call.work()
             except BaseException as exc:  # raised again where the call was made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -90,3 +91,40 @@ def test_a_result_is_not_held_for_longer_than_it_is_wanted() -> None:
     gc.collect()
     assert eventually(lambda: seen() is None)
     thread.finish(5)
+
+
+def held(thread: DriverThread) -> threading.Event:
+    """Keep the thread at work until the event is set."""
+    begun, going_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        assert going_on.wait(30)
+
+    threading.Thread(target=thread.call, args=[work]).start()
+    assert begun.wait(30)
+    return going_on
+
+
+def test_a_call_does_not_wait_for_what_nobody_waits_for() -> None:
+    thread, order = DriverThread(NAME), []
+    going_on = held(thread)
+    for number in range(10):
+        thread.post(partial(order.append, number))
+    threading.Thread(target=thread.call, args=[lambda: order.append("called")]).start()
+    assert eventually(lambda: thread._calls.qsize() == 11)
+    going_on.set()
+    assert eventually(lambda: len(order) == 11)
+    assert order == [0, 1, "called", *range(2, 10)]  # so much is not put off
+    thread.finish(5)
+
+
+def test_what_nobody_waits_for_is_left_out_at_the_end() -> None:
+    thread, order = DriverThread(NAME), []
+    thread.at_end = lambda: order.append("goodbye")
+    going_on = held(thread)
+    thread.post(lambda: order.append("posted"))
+    thread.close()
+    going_on.set()
+    thread.finish(5)
+    assert order == ["goodbye"]
