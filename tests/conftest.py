@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]  # tests talk to this machine alone
 
 pytest_plugins = (
     "pytest_jupyter.jupyter_server",

@@ -58,6 +58,7 @@ def examine(services: Services) -> Iterator[tuple[str, list[Finding]]]:
         ("Store", _store),
         ("Key", _key),
         ("Failures", _failures),
+        ("Network", _network),
         ("Engines", _engines),
         ("Connectors", _connectors),
         ("DuckDB", _duckdb),
@@ -144,6 +145,18 @@ def _failures(services: Services) -> list[Finding]:
     if problem := log.check():
         return [Finding("log", f"{problem} Make it a file of your own that can be written", broken=True)]
     return [Finding("log", f"{log.path}, {counted(log.count(), 'failed run')}", ok=True)]
+
+
+def _network(services: Services) -> list[Finding]:
+    from urllib.request import getproxies_environment
+
+    from ..connectors.proxy import proxy_for
+
+    if (proxy := proxy_for("")) is None:
+        return [Finding("proxy", "none: HTTPS_PROXY names no proxy, or NO_PROXY every host")]
+    besides = getproxies_environment().get("no", "")
+    text = f"{proxy} leads to warehouses, as HTTPS_PROXY says" + (f"; not to {besides}" if besides else "")
+    return [Finding("proxy", text)]
 
 
 def _available(name: str, part: Availability) -> Finding:

@@ -23,11 +23,16 @@ __all__ = [
     "allow_vendor_hosts",
     "check_host",
     "keep_to_public",
+    "names_this_machine",
     "require_allowed",
     "require_vendor",
 ]
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""Where a network of IPv6 alone reaches those of IPv4, the private ones too."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All public addresses of IPv6; others lead into IPv4 by ways of their own."""
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _names: tuple[str, ...] = ()
@@ -61,7 +66,8 @@ def require_allowed(host: str, addresses: Sequence[str] | None = None) -> None:
     host : str
         As the connection names it.
     addresses : sequence of str, optional
-        What it resolved to; None before it was, and then it passes if its addresses might.
+        What it resolved to; None before it was, and then it passes if its addresses might. An empty one says
+        that it is resolved elsewhere: then it passes by its name alone.
 
     Raises
     ------
@@ -74,7 +80,7 @@ def require_allowed(host: str, addresses: Sequence[str] | None = None) -> None:
         if _public_only and addresses is not None and not all(map(_is_public, addresses)):
             raise _not_public(host)
         return
-    if _networks and (addresses is None or all(map(_within, addresses))):
+    if _networks and (addresses is None or (addresses and all(map(_within, addresses)))):
         return
     raise ConfigError(
         f"Connections to {host[:255]!r} are not allowed here.",
@@ -128,7 +134,7 @@ def require_vendor(host: str, addresses: Sequence[str], domains: Sequence[str]) 
         return
     if any(fnmatchcase(folded, name) for name in _vendor_hosts):
         return
-    if _names_this_machine(folded) and addresses and all(map(_is_loopback, addresses)):
+    if names_this_machine(folded) and addresses and all(map(_is_loopback, addresses)):
         return
     raise ConfigError(
         f"{host[:255]!r} is not one of the vendor's hosts ({', '.join('*' + d for d in domains)}).",
@@ -162,7 +168,9 @@ def check_host(host: str) -> None:
         )
 
 
-def _names_this_machine(host: str) -> bool:
+def names_this_machine(host: str) -> bool:
+    """Say whether ``host`` is this machine's own name or address, whatever it may resolve to."""
+    host = host.strip().casefold().rstrip(".")
     try:
         return _is_loopback(host)
     except ValueError:
@@ -180,9 +188,14 @@ def _within(address: str) -> bool:
 
 def _is_public(address: str) -> bool:
     found = _unmapped(address)
+    if isinstance(found, ipaddress.IPv6Address) and (found not in _UNICAST or found.sixtofour):
+        return False
     return found.is_global and not found.is_multicast
 
 
 def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return an address, or the one of IPv4 that it is another writing of."""
     found = ipaddress.ip_address(address.partition("%")[0])
+    if found in _NAT64:
+        return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
     return getattr(found, "ipv4_mapped", None) or found

@@ -46,6 +46,7 @@ from .tls import translate_tls
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .proxy import Proxy
     from .state import WarehouseState
 
 __all__ = ["NetworkConnector", "NetworkSession"]
@@ -286,6 +287,10 @@ class NetworkConnector(CatalogConnector):
         """Return whom ``values`` log in as, for people to read."""
         return str(values["username"])
 
+    def proxy(self, values: Mapping[str, Any]) -> Proxy | None:
+        """Return the proxy that ``values`` are reached through; None for what does not speak https."""
+        return None
+
     # -- what is the same everywhere ------------------------------------------------------------------
 
     def available(self) -> Availability:
@@ -321,8 +326,10 @@ class NetworkConnector(CatalogConnector):
             host, _ = self.address(config.values)
             lost = isinstance(exc, ConnectionLost) or not isinstance(exc, AiserError)
             if lost and time.monotonic() - began >= limit - 0.05:
+                proxy = self.proxy(config.values)
+                way = f" through the proxy {proxy}" if proxy else ""
                 error: AiserError = ConnectError(
-                    f"{host} did not finish the login within {limit:g} s.",
+                    f"{host} did not finish the login{way} within {limit:g} s.",
                     hint="It accepts connections and does not answer: it may be overloaded or no database.",
                 )
             elif isinstance(exc, AiserError):
@@ -330,7 +337,8 @@ class NetworkConnector(CatalogConnector):
                     bare(exc.__cause__)
                 raise
             else:
-                error = translate_tls(exc, host) or self.translate(exc)
+                shown = bool(config.values.get("ssl_certificate"))
+                error = translate_tls(exc, host, shown=shown) or self.translate(exc)
             raise error from bare(exc)
 
     def state(self, config: ConnectionConfig, seconds: float) -> WarehouseState | None:

@@ -14,24 +14,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
-from http.client import HTTPException, HTTPResponse
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, unquote_plus, urlencode
 
-from ..errors import AiserError, AuthenticationFailed, ConfigError, ConnectError, SignInRequired
+from ..errors import AuthenticationFailed, ConfigError, ConnectError, SignInRequired
 from ..models import ConnectionConfig
 from ..secret import Secret
 from .base import Connector, Field
-from .causes import bare
-from .hosts import require_vendor
+from .https import Request, ask
+from .proxy import vendor_addresses
 from .registry import connector
-from .sockets import Cut, reach, resolve
-from .tls import context_of, translate_tls, wrap
+from .tls import context_of
 
 __all__ = [
     "AGAIN",
@@ -48,11 +47,11 @@ __all__ = [
 SIGNED_IN = "signed_in"
 """Name of the field that holds what a sign-in brought; its kind is ``sign_in``."""
 AGAIN = "Sign in again: open the connection in the Aiser panel and press Sign in."
-_FIRST = "Add the connection in the Aiser panel of JupyterLab, and sign in there; a kernel has no browser."
+_FIRST = "Add or open the connection in the Aiser panel of JupyterLab, and sign in: a kernel has no browser."
 _EARLY_SECONDS = 60.0
 """A token is not used in its last seconds, nor in the last fifth of its time."""
-_MOST_BYTES = 1 << 20
 _TOKENS = frozenset({"access_token", "refresh_token", "id_token"})
+_TOKEN = re.compile(r"[!-~]+")  # what a header can hold: it becomes part of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +157,7 @@ class OAuth:
         """
         if context_of(self.values) is None:
             raise ConfigError("To sign in with the browser needs TLS.", hint="Turn ssl_enabled on.")
-        addresses = resolve(self.host, self.port, seconds)
-        require_vendor(self.host, [str(address[0]) for _, address in addresses], self.domains)
+        vendor_addresses(self.host, self.port, seconds, self.domains)
 
     def exchange(self, code: Secret, redirect: str, verifier: Secret, seconds: float) -> Tokens:
         """Return what the vendor gives for ``code``.
@@ -221,56 +219,30 @@ class OAuth:
 
     def _ask(self, grant: str, asked: Mapping[str, Any], seconds: float) -> tuple[int, dict[str, Any]]:
         """Return status and JSON of an answer; {} where it is none. Raises `ConnectError`."""
-        context = context_of(self.values)
-        assert context is not None  # `require_vendor` was asked before
         end = time.monotonic() + seconds
-        addresses = resolve(self.host, self.port, seconds)
-        require_vendor(self.host, [str(address[0]) for _, address in addresses], self.domains)
-        sock = reach(addresses, self.host, max(0.05, end - time.monotonic()))
-        cut = Cut(sock)
-        try:
-            with (
-                closing(sock),
-                cut.after(end - time.monotonic()),
-                wrap(sock, context, self.host) as line,
-            ):
-                line.sendall(self._request(grant, asked))
-                with closing(HTTPResponse(line, method="POST")) as answer:
-                    answer.begin()
-                    secrets = [each for each in asked.values() if isinstance(each, Secret)]
-                    return answer.status, _safe(answer.read(_MOST_BYTES), secrets)
-        except (OSError, HTTPException) as exc:
-            raise (translate_tls(exc, self.host) or self._broken(seconds, late=cut.done)) from bare(exc)
-        finally:
-            cut.close()
+        self.require_vendor(seconds)
+        left = max(0.05, end - time.monotonic())
+        request = partial(self._request, grant, asked)
+        status, body = ask(self.host, self.port, context_of(self.values), request, left)
+        sent = [each for each in (*asked.values(), self.client_secret) if isinstance(each, Secret)]
+        return status, _safe(body, sent)
 
-    def _request(self, grant: str, asked: Mapping[str, Any]) -> bytes:
+    def _request(self, grant: str, asked: Mapping[str, Any]) -> Request:
         """Return the request as it is sent; nobody keeps it."""
         form = {"grant_type": grant}
         form |= {name: each.reveal() if isinstance(each, Secret) else each for name, each in asked.items()}
-        head = [
-            f"POST {self.tokens} HTTP/1.1",
-            f"Host: {self.host}" + ("" if self.port == 443 else f":{self.port}"),
-            "Content-Type: application/x-www-form-urlencoded",
-            "Accept: application/json",
-            "User-Agent: aiser-jupyter",
-            "Connection: close",
-        ]
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+            "User-Agent": "aiser-jupyter",
+            "Connection": "close",
+        }
         if self.client_secret is None:
             form["client_id"] = self.client_id
         else:
             pair = f"{self.client_id}:{self.client_secret.reveal()}".encode()
-            head.append(f"Authorization: Basic {base64.b64encode(pair).decode()}")
-        body = urlencode(form).encode()
-        return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body
-
-    def _broken(self, seconds: float, *, late: bool) -> AiserError:
-        if late:
-            return ConnectError(
-                f"{self.host} did not answer within {seconds:g} s.",
-                hint="Check the network, or try again later.",
-            )
-        return ConnectError(f"{self.host} broke off while it was asked for a token.", hint="Try again.")
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        return Request("POST", self.tokens, urlencode(form).encode(), headers)
 
 
 class SignsIn(Connector):
@@ -372,11 +344,13 @@ def _safe(data: bytes, sent: Sequence[Secret]) -> dict[str, Any]:
 
 
 def _is_token(name: str, value: Any) -> bool:
-    return name in _TOKENS and isinstance(value, str) and value != ""
+    return name in _TOKENS and isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def _repeats(said: Any, sent: Sequence[Secret]) -> bool:
-    return any(each.reveal() in str(said) for each in sent)
+    text = str(said)
+    forms = (text, unquote(text), unquote_plus(text))  # it may be repeated as it was sent
+    return any(each.reveal() in form for each in sent for form in forms)
 
 
 def _said(answer: Mapping[str, Any]) -> str:

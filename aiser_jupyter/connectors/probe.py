@@ -7,8 +7,8 @@ sees that "tls" failed knows that name and port are right, and that no password 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     AiserError,
@@ -20,6 +20,7 @@ from ..errors import (
     UnknownDatabase,
 )
 from .base import Stage
+from .proxy import dial_https
 from .sockets import reach, resolve
 from .tls import context_of, require_tls, translate_tls
 
@@ -34,14 +35,10 @@ __all__ = ["probe"]
 def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generator[Stage]:
     """Yield the steps in order; the session they share is closed with the iterator."""
     values = config.values
-    host, port = kind.address(values)
+    host, _ = kind.address(values)
     limit = float(values.get("timeout", 10))
     opened: list[NetworkSession] = []
     late: list[AiserError] = []
-
-    def tcp() -> str:
-        reach(resolve(host, port, limit), host, limit).close()
-        return f"port {port} answers"
 
     def login() -> str:
         try:
@@ -62,8 +59,8 @@ def probe(kind: NetworkConnector, config: ConnectionConfig, run: Run) -> Generat
             return f"a row came, and it has a value that cannot be shown: {exc.message}"
 
     yield Stage("driver", lambda: _driver(kind))
-    yield Stage("name", lambda: ", ".join(str(each[0]) for _, each in resolve(host, port, limit)))
-    yield Stage("tcp", tcp)
+    yield Stage("name", lambda: _name(kind, values, limit))
+    yield Stage("tcp", lambda: _tcp(kind, values, limit))
     yield Stage("tls", lambda: _tls(kind, config, limit))
     try:
         yield Stage("login", login)
@@ -80,6 +77,21 @@ def _driver(kind: NetworkConnector) -> str:
     if not available.ok:
         raise EngineUnavailable(available.reason, hint=available.hint)
     return available.reason
+
+
+def _name(kind: NetworkConnector, values: Mapping[str, Any], limit: float) -> str:
+    if proxy := kind.proxy(values):
+        return f"left to the proxy {proxy}"
+    return ", ".join(str(each[0]) for _, each in resolve(*kind.address(values), limit))
+
+
+def _tcp(kind: NetworkConnector, values: Mapping[str, Any], limit: float) -> str:
+    host, port = kind.address(values)
+    if proxy := kind.proxy(values):
+        dial_https(host, port, limit).close()
+        return f"port {port} answers through the proxy {proxy}"
+    reach(resolve(host, port, limit), host, limit).close()
+    return f"port {port} answers"
 
 
 def _tls(kind: NetworkConnector, config: ConnectionConfig, limit: float) -> str:

@@ -58,14 +58,14 @@ def resolve(host: str, port: int, seconds: float, *, listed: bool = True) -> lis
     try:
         found = answer.get(timeout=seconds)
     except queue.Empty:
-        raise _unreachable(
+        raise HostUnreachable(
             f"The name {host!r} was not resolved within {seconds:g} s.",
-            "The name server does not answer: check the network or the VPN.",
-            port,
+            hint="The name server does not answer: check the network or the VPN.",
         ) from None
     if isinstance(found, Exception):
-        raise _unreachable(
-            f"The host name {host!r} is not known.", "Check its spelling, and the network or the VPN.", port
+        raise HostUnreachable(
+            f"The host name {host!r} is not known.",
+            hint="Check its spelling, and the network or the VPN.",
         ) from found
     if listed:
         require_allowed(host, [str(address[0]) for _, address in found])
@@ -106,32 +106,23 @@ def reach(addresses: Sequence[Address], host: str, seconds: float) -> socket.soc
         else:
             return found
     if isinstance(failure, TimeoutError):
-        raise _unreachable(
+        raise HostUnreachable(
             f"{host} did not answer on port {port} within {round(seconds, 1):g} s.",
-            "A firewall may drop the connection, or the VPN is off.",
-            port,
+            hint="A firewall may drop the connection, or the VPN is off.",
         ) from failure
     if isinstance(failure, ConnectionRefusedError):
-        raise _unreachable(
+        raise HostUnreachable(
             f"Nothing listens on port {port} of {host}.",
-            "Check the port, and that the database runs.",
-            port,
+            hint="Check the port, and that the database runs.",
         ) from failure
     reason = os.strerror(failure.errno) if failure.errno else str(failure)
-    raise _unreachable(f"{host} cannot be reached: {reason}.", "Check the network.", port) from failure
+    raise HostUnreachable(f"{host} cannot be reached: {reason}.", hint="Check the network.") from failure
 
 
-def _unreachable(message: str, hint: str, port: int) -> HostUnreachable:
-    """Return the error; where a proxy of the environment may be counted on, it says that none is used."""
-    if port == 443 and any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
-        hint += " HTTPS_PROXY is set and not used: a direct way is needed."
-    return HostUnreachable(message, hint=hint)
-
-
-def dial(host: str, port: int, seconds: float) -> socket.socket:
+def dial(host: str, port: int, seconds: float, *, listed: bool = True) -> socket.socket:
     """`resolve` and `reach` within ``seconds`` together."""
     end = time.monotonic() + seconds
-    addresses = resolve(host, port, seconds)
+    addresses = resolve(host, port, seconds, listed=listed)
     return reach(addresses, host, max(0.05, end - time.monotonic()))
 
 
@@ -168,7 +159,10 @@ class Cut:
         """Cut the connection unless the block ends within ``seconds``; `done` then says so."""
         timer = threading.Timer(max(0.001, seconds), self.cut)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:  # the interpreter ends, and from 3.12 on starts no thread: nobody would watch
+            self.cut()
         try:
             yield
         finally:

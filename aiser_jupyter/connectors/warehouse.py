@@ -29,9 +29,9 @@ from ..run import Handle, Progress, Run
 from ..sql.scan import significant
 from .base import Connector, Parameters, Session
 from .driver_thread import DriverThread
-from .hosts import require_vendor
 from .network import PING_SECONDS, STOP_SECONDS, NetworkConnector, NetworkSession
-from .sockets import Cut, dial, resolve
+from .proxy import Proxy, dial_https, proxy_for, vendor_addresses
+from .sockets import Cut
 from .state import SLEEPING, Activity, WarehouseState
 from .tls import context_of, require_tls, wrap
 
@@ -210,16 +210,19 @@ class WarehouseConnector(NetworkConnector):
     def require_reachable(self, config: ConnectionConfig, seconds: float) -> None:
         """Refuse a host that is not allowed, or is reached in the open. Raises `AiserError`."""
         host, port = self.address(config.values)
-        addresses = resolve(host, port, seconds)
-        require_vendor(host, [str(address[0]) for _, address in addresses], self.domains)
+        https = context_of(config.values) is not None
+        addresses = vendor_addresses(host, port, seconds, self.domains, https=https)
         require_tls(config.values, addresses, host)
+
+    def proxy(self, values: Mapping[str, Any]) -> Proxy | None:
+        return proxy_for(self.address(values)[0]) if context_of(values) is not None else None
 
     def start_tls(self, config: ConnectionConfig, seconds: float) -> str:
         self.require_reachable(config, seconds)
         host, port = self.address(config.values)
         context = context_of(config.values)
         assert context is not None
-        sock = dial(host, port, seconds)
+        sock = dial_https(host, port, seconds)
         cut = Cut(sock)
         try:
             with closing(sock), cut.after(seconds), wrap(sock, context, host) as wrapped:

@@ -56,6 +56,32 @@ def findings(title: str) -> dict[str, tuple[str, str]]:
         services.close()
 
 
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, ("", "none: HTTPS_PROXY names no proxy, or NO_PROXY every host")),
+        ({"HTTPS_PROXY": "http://p.example:3128", "NO_PROXY": "*"}, ("", "none: HTTPS_PROXY names no")),
+        (
+            {"HTTPS_PROXY": "http://ann:LEAK@p.example:3128", "NO_PROXY": ".corp"},
+            ("", "p.example:3128 leads to warehouses, as HTTPS_PROXY says; not to .corp"),
+        ),
+        (
+            {"HTTPS_PROXY": "socks5://ann:LEAK@p.example:1080"},
+            ("FAIL", "HTTPS_PROXY names a proxy of the kind"),
+        ),
+    ],
+)
+def test_doctor_says_which_proxy_applies(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: tuple[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = findings("Network")
+    ((mark, text),) = found.values()
+    assert (mark, text[: len(expected[1])]) == expected
+    assert "LEAK" not in str(found)
+
+
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     """The key file of a store in which a password is saved."""

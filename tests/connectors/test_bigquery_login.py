@@ -249,7 +249,7 @@ REFUSED = {
     "client_info": "the driver's own words are sent",
     "default_job_creation_mode": "a query without a job cannot be cancelled",
 }
-STORAGE_OURS = {"transport": "our channel, with the authority and no proxy"}
+STORAGE_OURS = {"transport": "our channel, with the authority, and our proxy or none"}
 STORAGE_REFUSED = {
     "credentials": "each call carries its token",
     "client_options": "the channel says where it leads",

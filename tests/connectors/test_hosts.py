@@ -57,6 +57,8 @@ def test_other_names_are_refused_before_they_are_looked_up(allow, host):
         (["10.1.2.3", "10.255.0.1"], True),
         (["10.1.2.3", "169.254.169.254"], False),
         (["::ffff:10.1.2.3"], True),
+        (["64:ff9b::a01:203"], True),
+        (["64:ff9b::7f00:1"], False),
         (["::ffff:127.0.0.1"], False),
         (["fd00::7%eth0"], True),
         (["::1"], False),
@@ -98,6 +100,8 @@ def among_several():
         *("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "0.0.0.0"),  # this machine
         *("169.254.169.254", "fe80::1%eth0"),  # a cloud's keys
         *("10.1.2.3", "172.16.0.1", "192.168.0.1", "100.64.0.1", "fd00::7", "::ffff:10.1.2.3", "224.0.0.1"),
+        *("fec0::7", "64:ff9b::a01:203", "64:ff9b::7f00:1", "64:ff9b:1::a01:203"),  # IPv4 in IPv6
+        *("2002:a01:203::1", "::10.1.2.3", "::ffff:0:a01:203", "2001::f5fe:fdfc"),
     ],
 )
 def test_several_persons_reach_a_private_address_only_where_it_is_listed(allow, among_several, address):
@@ -116,7 +120,7 @@ def test_however_several_persons_spell_this_machine(allow, among_several, host):
 
 
 def test_several_persons_reach_public_addresses(allow, among_several):
-    require_allowed("db.example.com", ["8.8.8.8", "2001:4860:4860::8888"])
+    require_allowed("db.example.com", ["8.8.8.8", "2001:4860:4860::8888", "64:ff9b::808:808"])
 
 
 SNOWFLAKE = (".snowflakecomputing.com",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 import time
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from aiser_jupyter.connectors.oauth import OAuth, Tokens, application_of, current
@@ -37,6 +39,13 @@ TOKENS = Tokens(Secret("access"), Secret(REFRESH), 0.0)
 def application(workspace: Databricks, **changed: Any) -> OAuth:
     values = {"auth_type": "oauth_u2m", "access_token": ""}
     return application_of(config_of(Path(), workspace, **values, **changed))
+
+
+def consented(workspace: Databricks, found: OAuth) -> str:
+    """Consent, and return where the browser is sent to."""
+    context = ssl.create_default_context(cadata=workspace.authority.pem)
+    url = found.url("http://localhost:8020", "a state", VERIFIER)
+    return httpx.get(url, verify=context, trust_env=False).headers["Location"]
 
 
 def attempt(work: Any) -> AiserError:
@@ -97,6 +106,32 @@ def test_a_code_that_is_refused_is_said_without_it_and_its_verifier(workspace: D
     assert not isinstance(error, SignInRequired)
     text = shown(error)
     assert not [each for secret in (code, VERIFIER) for each in spellings(secret.reveal()) if each in text]
+
+
+def test_words_that_repeat_what_was_sent_are_not_said(workspace: Databricks) -> None:
+    """As it was sent, which is not how it is kept."""
+    workspace.behave(oauth={"repeat": True})
+    own = application(workspace, oauth_client_id="own-application", oauth_client_secret="LEAKsecret/+=")
+    for found in (application(workspace), own):
+        for work in (
+            partial(found.refresh, TOKENS, 10.0),
+            partial(found.exchange, Secret("LEAKcode/+="), "http://localhost:8020", VERIFIER, 10.0),
+        ):
+            error = attempt(work)
+            assert "Malformed" not in error.message
+            assert "LEAK" not in shown(error)
+            assert VERIFIER.reveal() not in shown(error)
+
+
+@pytest.mark.parametrize("token", ["LEAK\r\nX-Other: one", "LEAK two", "LEAK\u4e2d", "LEAK\x7f"])
+def test_a_token_that_no_header_can_hold_is_none(workspace: Databricks, token: str) -> None:
+    """A library would quote it in its error, or begin another line with it."""
+    workspace.behave(oauth={"access": token})
+    found = application(workspace)
+    code = parse_qs(urlsplit(consented(workspace, found)).query)["code"][0]
+    error = attempt(partial(found.exchange, Secret(code), "http://localhost:8020", VERIFIER, 10.0))
+    assert isinstance(error, ConnectError)
+    assert "LEAK" not in shown(error)
 
 
 def test_an_application_that_is_refused_is_no_reason_to_sign_in_again(workspace: Databricks) -> None:

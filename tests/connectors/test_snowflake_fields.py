@@ -131,7 +131,8 @@ connect_timeout crl_enable_disk_caching enable_server_session_keep_alive_auto_de
 login_timeout logout_error_strategy logout_max_attempts logout_request_timeout_seconds
 logout_total_timeout_seconds paramstyle
 protocol request_timeout retry_backoff_base_ms retry_backoff_cap_ms retry_max_attempts retry_timeout
-server_session_keep_alive session_parameters use_proxy_env"""
+server_session_keep_alive session_parameters use_proxy_env
+proxy_host proxy_password proxy_port proxy_user"""
 """Options with a value that is ours, whatever the connection says."""
 LOOKED_AT = {
     "reads or writes files of this machine, or names some": """
@@ -143,8 +144,7 @@ LOOKED_AT = {
         disable_saml_url_check max_tls_version min_tls_version ssl tls_skip_verify
         verify_certificates verify_hostname allow_empty_proxy preserve_underscores_in_hostname""",
     "leads somewhere else, or carries a secret there": """
-        no_proxy proxy proxy_host proxy_password proxy_port proxy_scheme proxy_user server_url
-        service_name wif_host""",
+        no_proxy proxy proxy_scheme server_url service_name wif_host""",
     "is of a sign-in that is not offered": """
         authentication_timeout disable_parallel_user_prompt external_session_id jwt_timeout
         master_token master_validity_in_seconds mfa_callback oauth_authorization_url oauth_client_id
@@ -182,9 +182,11 @@ def test_every_option_of_the_driver_was_looked_at() -> None:
     assert (ours | told) <= known
 
 
-def test_nothing_but_what_was_looked_at_is_told_to_the_driver() -> None:
+def test_nothing_but_what_was_looked_at_is_told_to_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:secret@proxy.example.org:3128")
     values = KIND.validate({"account": "xy", "user": "ann", "password": "x", "warehouse": "w"})
     told = snowflake_login._options(values, "h", 443, 30) | snowflake_login._secrets(values)
+    told |= snowflake_login._proxied(values, "h")
     assert set(told) <= set(OURS.split()) | set(TOLD.split())
 
 

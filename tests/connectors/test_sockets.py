@@ -44,28 +44,6 @@ def closed_port() -> int:
         return port
 
 
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
-def test_a_proxy_that_is_not_used_is_named_where_it_is_counted_on(
-    monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, "http://proxy.example.org:3128")
-    with pytest.raises(HostUnreachable) as caught:
-        resolve("no-such-host.invalid", 443, 20)
-    assert "HTTPS_PROXY is set and not used" in caught.value.hint
-    with pytest.raises(HostUnreachable) as caught:
-        reach([address_of("127.0.0.1", 443)], "127.0.0.1", 1)
-    assert "HTTPS_PROXY is set and not used" in caught.value.hint
-    with pytest.raises(HostUnreachable) as caught:
-        resolve("no-such-host.invalid", 5432, 20)  # a database counts on none
-    assert "PROXY" not in caught.value.hint
-    monkeypatch.delenv(variable)
-    with pytest.raises(HostUnreachable) as caught:
-        resolve("no-such-host.invalid", 443, 20)
-    assert "PROXY" not in caught.value.hint
-
-
 def test_a_listening_port_is_reached() -> None:
     with listening() as port, dial("localhost", port, 5) as sock:
         assert sock.getpeername()[:2] == ("127.0.0.1", port)

@@ -36,6 +36,10 @@ class Behaviour:
     """Take so long for a refresh."""
     down: bool = False
     """Answer who asks for tokens with 503."""
+    repeat: bool = False
+    """Refuse who asks for tokens, in words that have all that was sent."""
+    access: str = ""
+    """Give this as the access token."""
     issuer: str = ""
     """Send the browser back with this as ``iss``."""
     redirect: str = ""
@@ -107,9 +111,12 @@ class Authorization:
 
     async def token(self, request: Request) -> Response:
         """Give tokens for a code, or for a refresh token."""
-        form = {name: found[0] for name, found in parse_qs((await request.body()).decode()).items()}
+        sent = (await request.body()).decode()
+        form = {name: found[0] for name, found in parse_qs(sent).items()}
         if self.behaviour.down:
             return Response("down", 503)
+        if self.behaviour.repeat:
+            return self._refused("invalid_request", f"Malformed: {sent}")
         client = self._authenticated(request, form)
         if client is None:
             return self._refused("invalid_client", "Client authentication failed", 401)
@@ -150,7 +157,7 @@ class Authorization:
 
     def _given(self, grant: Grant, *, refresh: bool = True) -> Response:
         seconds = self.behaviour.token_seconds
-        made = self.issue(seconds)
+        made = self.behaviour.access or self.issue(seconds)
         self.given["access"].append(made)
         answer = {
             "access_token": made,

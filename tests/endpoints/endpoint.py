@@ -9,11 +9,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 from tests.servers.server import Server
 
 HERE = Path(__file__).parent
+VENDORS = (
+    *("*.snowflakecomputing.com", "*.cloud.databricks.com", "*.googleapis.com"),
+    *("*.s3.amazonaws.com", "redshift.eu-central-1.amazonaws.com"),
+)
+"""Names that an endpoint has behind a proxy (see `connect_proxy`), besides those of this machine."""
 
 
 class Endpoint(Server):
@@ -27,6 +32,10 @@ class Endpoint(Server):
     python = sys.executable
     """The interpreter that runs it; an endpoint may need an environment of its own."""
     environment: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.certificate = self.authority.issue("server", ("localhost", "127.0.0.1", *VENDORS))
 
     def prepare(self) -> None:
         self.start()
@@ -49,5 +58,6 @@ class Endpoint(Server):
         context = ssl.create_default_context(cadata=self.authority.pem)
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"https://127.0.0.1:{self.port}{path}", data, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=10, context=context) as answer:
+        opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+        with opener.open(request, timeout=10) as answer:
             return json.load(answer)

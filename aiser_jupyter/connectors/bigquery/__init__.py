@@ -24,10 +24,10 @@ from ..catalog import Catalog
 from ..causes import bare
 from ..driver_thread import DriverThread
 from ..fields import warehouse_fields
-from ..hosts import require_allowed, require_vendor
+from ..hosts import require_allowed
 from ..network import STOP_SECONDS
 from ..pool import PooledSession
-from ..sockets import resolve
+from ..proxy import vendor_addresses
 from ..tls import require_tls
 from ..warehouse import WarehouseConnector, WarehouseSession
 from . import catalog
@@ -62,8 +62,12 @@ class BigQueryConnector(WarehouseConnector):
             "Sign in with",
             "choice",
             default="service_account",
-            choices=("service_account", "application_default", "access_token"),
-            help="application_default is what gcloud auth application-default login left on this machine.",
+            choices={
+                "service_account": "Key of a service account",
+                "application_default": "Application default credentials",
+                "access_token": "Access token",
+            },
+            help="Application default is what gcloud auth application-default login left on this machine.",
         ),
         Field(
             "credentials_json",
@@ -109,11 +113,11 @@ class BigQueryConnector(WarehouseConnector):
     def require_reachable(self, config: ConnectionConfig, seconds: float) -> None:
         super().require_reachable(config, seconds)
         values = config.values
-        _, host, port = endpoint(values, "storage_endpoint", STORAGE)
+        scheme, host, port = endpoint(values, "storage_endpoint", STORAGE)
         require_allowed(host)
         if values.get("storage_endpoint"):
-            addresses = resolve(host, port, seconds)
-            require_vendor(host, [str(address[0]) for _, address in addresses], self.domains)
+            https = scheme == "https"
+            addresses = vendor_addresses(host, port, seconds, self.domains, https=https)
             require_tls(values, addresses, host)
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 A credential's JSON names the address that it is sent to, and in other types than a service account's also
 files to read and programs to run. So it is read here and not by the driver: one type, known fields, Google's
 own token endpoint (or this machine's, or one that the administrator lists). The driver is handed the four
-values that are left. Nothing is taken from the environment, but for ``application_default``, whose file is
-held to the same rules.
+values that are left. Nothing is taken from the environment but a proxy, and for ``application_default`` the
+name of a file, which is held to the same rules.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from ...errors import AiserError, AuthenticationFailed, ConfigError
 from ...secret import Secret
 from ..hosts import require_vendor
+from ..proxy import proxy_for
 from ..tls import context_of
 
 if TYPE_CHECKING:
@@ -328,8 +329,9 @@ def _storage(values: Mapping[str, Any]) -> Any:
         return None
     scheme, host, port = endpoint(values, "storage_endpoint", STORAGE)
     target = f"{_bracketed(host)}:{port}"
-    options = [
-        ("grpc.enable_http_proxy", 0),
+    proxy = proxy_for(host) if scheme == "https" else None
+    options: list[tuple[str, Any]] = [
+        ("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy.url.reveal()),
         ("grpc.max_receive_message_length", -1),
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.enable_retries", 0),

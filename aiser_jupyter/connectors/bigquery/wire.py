@@ -1,6 +1,6 @@
 """The driver's HTTP on sockets of our own: they go where was checked, are verified, and can be cut off.
 
-Rules: nothing of the environment counts (``HTTPS_PROXY``, ``REQUESTS_CA_BUNDLE``, ``.netrc``); a redirect is
+Rules: nothing of the environment counts (``REQUESTS_CA_BUNDLE``, ``.netrc``) but a proxy; a redirect is
 never followed, for it would carry a token, or a signed request for one, to somewhere else; and every read
 has an end, because `Wire.cut` shuts the sockets down under whatever code waits for them.
 """
@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from ..proxy import dial_https
 from ..sockets import Cut, dial
 
 __all__ = ["Wire", "prepare"]
@@ -46,10 +47,10 @@ class Wire(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Nothing: the context says it all, and requests would add its own authorities to it."""
 
-    def dial(self, host: str, port: int, timeout: Any) -> tuple[Any, Cut]:
+    def dial(self, host: str, port: int, timeout: Any, *, https: bool) -> tuple[Any, Cut]:
         """Return a new socket, and the means to end it. Raises `ConnectError`."""
         seconds = min(self._seconds, timeout) if isinstance(timeout, int | float) else self._seconds
-        sock = dial(host, port, seconds)
+        sock = (dial_https if https else dial)(host, port, seconds)
         sock.settimeout(seconds)
         cut = Cut(sock)
         with self._lock:
@@ -83,9 +84,10 @@ def _pools(wire: Wire) -> dict[str, type[HTTPConnectionPool]]:
 
     class Plain(HTTPConnection):
         _cut: Cut | None = None
+        _https = False
 
         def _new_conn(self) -> Any:
-            sock, self._cut = wire.dial(self.host, self.port, self.timeout)
+            sock, self._cut = wire.dial(self.host, self.port, self.timeout, https=self._https)
             return sock
 
         def close(self) -> None:
@@ -95,7 +97,7 @@ def _pools(wire: Wire) -> dict[str, type[HTTPConnectionPool]]:
                 self._cut = None
 
     class Secure(Plain, HTTPSConnection):
-        pass
+        _https = True
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

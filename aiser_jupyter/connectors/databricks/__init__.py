@@ -26,6 +26,7 @@ from ..driver_thread import DriverThread
 from ..fields import sign_in_fields, warehouse_fields
 from ..oauth import OAuth, SignsIn
 from ..pool import rows
+from ..proxy import dial_https
 from ..state import SLEEPING, WarehouseState
 from ..warehouse import WarehouseConnector, WarehouseSession, telling
 from . import catalog
@@ -83,14 +84,16 @@ class DatabricksConnector(SignsIn, WarehouseConnector):
             routing=True,
             help="/sql/1.0/warehouses/a1b234c567d8e9fa; under Connection details of the warehouse.",
         ),
-        Field("port", "Port", "integer", routing=True, default=443, help="Another one only on this machine."),
         Field(
             "auth_type",
             "Sign in with",
             "choice",
             default="pat",
-            choices=("pat", "oauth_m2m", "oauth_u2m"),
-            help="A personal access token, a service principal's OAuth secret, or yourself with the browser.",
+            choices={
+                "pat": "Personal access token",
+                "oauth_m2m": "Service principal",
+                "oauth_u2m": "The browser",
+            },
         ),
         Field(
             "access_token",
@@ -118,6 +121,7 @@ class DatabricksConnector(SignsIn, WarehouseConnector):
         *sign_in_fields("auth_type", "oauth_u2m"),
         Field("catalog", "Catalog", help="Where names without one are looked up; the workspace's default."),
         Field("schema", "Schema", help="Where names without one are looked up; default."),
+        Field("port", "Port", "integer", routing=True, default=443, help="Another one only on this machine."),
         Field(
             "cloud_fetch",
             "Fetch large results from cloud storage",
@@ -164,6 +168,8 @@ class DatabricksConnector(SignsIn, WarehouseConnector):
         self, config: ConnectionConfig, thread: DriverThread, *, read_only: bool, seconds: float
     ) -> DatabricksSession:
         end = time.monotonic() + seconds
+        if self.proxy(config.values) is not None:  # the driver does not tell what is wrong with a proxy
+            dial_https(*self.address(config.values), seconds).close()
         connection = thread.call(lambda: _connected(config.values, end), undo=lambda made: made.close())
         thread.at_end = connection.close
         return DatabricksSession(self, config, thread, connection)
@@ -183,6 +189,7 @@ class DatabricksConnector(SignsIn, WarehouseConnector):
             thread.cut()
 
     def state(self, config: ConnectionConfig, seconds: float) -> WarehouseState:
+        self.require_secrets(config.values)
         self.require_reachable(config, seconds)
         return state_of(config.values, seconds)
 

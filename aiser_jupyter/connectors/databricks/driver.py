@@ -17,7 +17,7 @@ from typing import Any
 
 from ...errors import ConnectionLost
 from ..tls import authority_file
-from .http import credential
+from .http import credential, require_same_way
 
 __all__ = ["REQUEST_SECONDS", "beside", "connect", "handle_of", "limit", "load", "operation"]
 
@@ -37,6 +37,7 @@ def load() -> None:
 
 def arguments(values: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """Return the driver's keywords for a connection."""
+    require_same_way(values)
     port = int(values.get("port", 443))
     found: dict[str, Any] = {
         "server_hostname": values["server_hostname"],

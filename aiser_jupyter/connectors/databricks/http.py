@@ -8,34 +8,39 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import re
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlencode
+from urllib.request import getproxies, proxy_bypass
 
-from ...errors import AiserError, AuthenticationFailed, ConfigError, ConnectError, HostUnreachable
+from ...errors import AiserError, AuthenticationFailed, ConfigError, ConnectError
 from ...secret import Secret
+from .. import https
 from ..causes import forget_locals
-from ..tls import context_of, translate_tls
+from ..proxy import proxy_for
+from ..tls import context_of
 from .sign_in import Person
 
-__all__ = ["ServicePrincipal", "ask", "credential", "origin", "said", "warehouse_id"]
+__all__ = [
+    "ServicePrincipal",
+    "ask",
+    "credential",
+    "origin",
+    "require_same_way",
+    "said",
+    "warehouse_id",
+]
 
-_MOST_BYTES = 1 << 20
 _EARLY_SECONDS = 40.0
 """A token is not used in its last seconds: the workspace refuses it before its time."""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like another: a credential is not carried elsewhere."""
-
-    def redirect_request(self, *args: Any, **more: Any) -> None:
-        return None
+# At the level below it writes the address of a proxy, with the password in it.
+logging.getLogger("databricks.sql.common.unified_http_client").setLevel(logging.INFO)
 
 
 class ServicePrincipal:
@@ -119,6 +124,25 @@ def origin(values: Mapping[str, Any]) -> str:
     return f"{scheme}://{values['server_hostname']}" + ("" if port == 443 else f":{port}")
 
 
+def require_same_way(values: Mapping[str, Any]) -> None:
+    """Refuse where the driver, which reads the environment by itself, would go another way than we do.
+
+    Raises
+    ------
+    ConfigError
+    """
+    host, https_on = str(values["server_hostname"]), bool(values.get("ssl_enabled", True))
+    theirs = None if proxy_bypass(host) else getproxies().get("https" if https_on else "http")
+    ours = proxy_for(host) if https_on else None
+    if (ours is None) != (theirs is None):
+        raise ConfigError(
+            f"The environment has Databricks' driver reach {host} through a proxy; the way is direct.",
+            hint=f"Add it to NO_PROXY: NO_PROXY={host}",
+        )
+    if theirs is not None and "://" not in theirs:
+        raise ConfigError("HTTPS_PROXY begins with http:// for Databricks' driver.", hint="Write it so.")
+
+
 def warehouse_id(values: Mapping[str, Any]) -> str:
     """Return the id of the SQL warehouse; "" where ``http_path`` leads to a cluster."""
     parts = str(values["http_path"]).partition("?")[0].split("/")
@@ -133,34 +157,11 @@ def ask(
     body: bytes | None = None,
 ) -> tuple[int, dict[str, Any]]:
     """Return status and JSON of an answer; {} where it is none. Raises `ConnectError`."""
-    context = context_of(values)
-    handlers: list[Any] = [_NoRedirect()]
-    if context is not None:
-        handlers.append(urllib.request.HTTPSHandler(context=context))
-    request = urllib.request.Request(origin(values) + path, body, dict(headers))  # noqa: S310 - our own
-    try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as answer:
-            return answer.status, _json(answer.read(_MOST_BYTES))
-    except urllib.error.HTTPError as exc:
-        with exc:
-            return exc.code, _json(exc.read(_MOST_BYTES))
-    except (OSError, HTTPException) as exc:
-        _unreachable(exc, str(values["server_hostname"]), seconds)
-
-
-def _unreachable(exc: OSError | HTTPException, host: str, seconds: float) -> NoReturn:
-    reason = getattr(exc, "reason", exc)
-    found: AiserError | None = None
-    if isinstance(reason, BaseException):
-        found = translate_tls(reason, host)
-    if found is None and isinstance(reason, TimeoutError):
-        found = ConnectError(
-            f"{host} did not answer within {seconds:g} s.", hint="Check the network, or try again later."
-        )
-    raise found or HostUnreachable(
-        f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}.",
-        hint="Check server_hostname, and the network or the VPN.",
-    ) from exc
+    method = "GET" if body is None else "POST"
+    request = https.Request(method, path, body, {"User-Agent": "aiser-jupyter", **headers})
+    host, port = str(values["server_hostname"]), int(values.get("port", 443))
+    status, said = https.ask(host, port, context_of(values), lambda: request, seconds)
+    return status, _json(said)
 
 
 def _json(data: bytes) -> dict[str, Any]:

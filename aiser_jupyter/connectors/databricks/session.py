@@ -192,13 +192,13 @@ class DatabricksSession(WarehouseSession):
                 _raise_stopped(exc, run)
             raise
         finally:
-            if complete:  # every row is there: nobody waits for the goodbye
-                self._thread.post(result.close)
+            if complete:
+                self._forget(result.command_id)
             else:
                 _quietly(answers.leave)  # what is still being fetched from storage
 
     def _forget(self, command: Any) -> None:
-        """Have the warehouse forget a statement that is over; nobody waits for it."""
+        """Have the warehouse forget a statement that is over; nobody waits for it, nor does the next one."""
         self._thread.post(lambda: self._backend.close_command(command))
 
     # -- limits ---------------------------------------------------------------------------------------
