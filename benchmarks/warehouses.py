@@ -25,7 +25,7 @@ from tests.endpoints.snowflake import Snowflake, install
 
 ROWS = 500_000
 KINDS: Mapping[str, tuple[Callable[[], Any], Any, str]] = {
-    "snowflake": (Snowflake, snowflake, "fetch_arrow_all"),
+    "snowflake": (Snowflake, snowflake, "fetch_arrow_all, which leaves a NUMBER(38, 0) as int64"),
     "bigquery": (BigQuery, bigquery, "to_arrow with the Storage API"),
     "redshift": (Redshift, redshift, "fetchall, and Arrow from its rows"),
     "databricks": (Databricks, databricks, "fetchall_arrow"),

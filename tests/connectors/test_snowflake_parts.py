@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,10 @@ def text(table: pa.Table) -> str:
     return base64.b64encode(stream(table)).decode()
 
 
+def packed(table: pa.Table, end: int | None = None) -> str:
+    return base64.b64encode(gzip.compress(stream(table))[:end]).decode()
+
+
 def lay(server: Any, *broken: dict[str, Any], parts: int = 4, port: int = 0) -> None:
     """Lay down a result of some parts, and what is answered first for its chunks."""
     lay_rows(server, "laid", COLUMNS, *[ROWS] * parts, port=port)
@@ -73,6 +78,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "it is shorter than its length": chunk(1, text(ROWS), **SHORT),
     "it is no Arrow": chunk(1, "AAAA"),
     "it is packed, and broken": chunk(1, base64.b64encode(b"\x1f\x8b\x08\x00 and so on").decode()),
+    "it is packed, and ends before its time": chunk(1, packed(ROWS, -20)),
     "rows are missing": chunk(1, text(ROWS.slice(1))),
     "the stream ends before its time": chunk(1, text(NONE)),
     "the storage is busy": chunk(1, "", status=503),
@@ -98,6 +104,16 @@ def test_a_part_that_breaks_twice_is_no_result(snowflake: Any, session: Any, wha
     snowflake.lay()
     with opened(snowflake) as other:
         assert read(other, "SELECT 1").table.num_rows == 1
+
+
+@pytest.mark.parametrize("values", [range(10_000), [7] * 1_000_000])
+def test_a_packed_part_is_read_whole_however_small_it_is(
+    snowflake: Any, session: Any, values: Sequence[int]
+) -> None:
+    rows = encoded("FIXED", pa.array(values, pa.int64()), precision=38, scale=0)
+    lay_rows(snowflake, "laid", COLUMNS, NONE, rows)
+    snowflake.ask("/test/answer/first", [chunk(0, packed(rows), times=9)])
+    assert read(session, "SELECT laid").table.column(0).cast(pa.int64()).to_pylist() == list(values)
 
 
 @pytest.mark.parametrize("answer", [{"status": 403}, {"status": 302, "headers": {"Location": "/stolen"}}])

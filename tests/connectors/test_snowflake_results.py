@@ -155,15 +155,23 @@ def test_reading_ahead_keeps_the_order_and_the_limit() -> None:
 
         return read
 
-    assert list(read_ahead([reader(place) for place in range(20)], 3)) == list(range(20))
+    assert list(read_ahead([reader(place) for place in range(20)], 3, 5)) == list(range(20))
     assert max(most) <= 3
+
+
+def test_reading_ahead_begins_before_anything_is_taken() -> None:
+    """So that parts are on their way while the first one, which is at hand, is unpacked."""
+    begun = threading.Event()
+    found = read_ahead([begun.set], 3, 3)
+    assert begun.wait(30)
+    assert list(found) == [None]
 
 
 def test_reading_ahead_raises_in_turn() -> None:
     def fails() -> int:
         raise ValueError("broken")
 
-    found = read_ahead([lambda: 1, fails, lambda: 3], 3)
+    found = read_ahead([lambda: 1, fails, lambda: 3], 3, 3)
     assert next(found) == 1
     with pytest.raises(ValueError, match="broken"):
         next(found)

@@ -70,11 +70,16 @@ class SnowflakeConnector(SignsIn, WarehouseConnector):
         Field("user", "User", required=True, help="The user at Snowflake, not Jupyter's."),
         Field(
             "authenticator",
-            "Sign-in",
+            "Sign in with",
             "choice",
             default=_PASSWORD,
-            choices=(_PASSWORD, _KEY_PAIR, _OAUTH, _TOKEN, _BROWSER),
-            help="snowflake is by password, snowflake_jwt by key pair; the last one is with the browser.",
+            choices={
+                _PASSWORD: "Password",
+                _KEY_PAIR: "Key pair",
+                _OAUTH: "OAuth token",
+                _TOKEN: "Programmatic access token",
+                _BROWSER: "The browser",
+            },
         ),
         Field(
             "password",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import islice
 from typing import Generic, TypeVar
 
 __all__ = ["read_ahead"]
@@ -12,44 +14,49 @@ __all__ = ["read_ahead"]
 T = TypeVar("T")
 
 
-def read_ahead(reads: Sequence[Callable[[], T]], most: int) -> Iterator[T]:
-    """Yield what each of ``reads`` returns, in order, while ``most`` of them are under way or done.
+def read_ahead(reads: Sequence[Callable[[], T]], threads: int, most: int) -> Iterator[T]:
+    """Begin at once, and give what each of ``reads`` returns, in order.
 
-    A reader that is left before its end starts nothing more; what is under way is given up. What a read
-    raises is raised in its turn.
+    So many ``threads`` are at it, and ``most`` of the reads are under way, done or next. A reader that is
+    left before its end begins no others. What a read raises is raised in its turn.
     """
-    waiting: deque[_Read[T]] = deque()
-    begun = iter(reads)
-    for read in begun:
-        waiting.append(_Read(read))
-        if len(waiting) == most:
-            break
+    begun = map(_Crew[T](threads).begin, reads)
+    return _in_order(deque(islice(begun, most)), begun)
+
+
+def _in_order(waiting: deque[Future[T]], begun: Iterator[Future[T]]) -> Iterator[T]:
     while waiting:
         found = waiting.popleft().result()
-        for read in begun:
-            waiting.append(_Read(read))
-            break
+        waiting.extend(islice(begun, 1))
         yield found
 
 
-class _Read(Generic[T]):
-    """One read in a thread of its own, which ends with the process."""
+class _Crew(Generic[T]):
+    """A few threads, each of which goes when there is nothing left to read, or ends with the process."""
 
-    def __init__(self, read: Callable[[], T]) -> None:
-        self._read = read
-        self._found: list[T] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="aiser-read-ahead", daemon=True)
-        self._thread.start()
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._next: deque[tuple[Callable[[], T], Future[T]]] = deque()
+        self._lock = threading.Lock()
 
-    def _run(self) -> None:
-        try:
-            self._found.append(self._read())
-        except BaseException as exc:  # raised again where the part is due
-            self._error = exc
+    def begin(self, read: Callable[[], T]) -> Future[T]:
+        found: Future[T] = Future()
+        with self._lock:
+            self._next.append((read, found))
+            if not self._free:
+                return found
+            self._free -= 1
+        threading.Thread(target=self._work, name="aiser-read-ahead", daemon=True).start()
+        return found
 
-    def result(self) -> T:
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._found.pop()
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._next:
+                    self._free += 1
+                    return
+                read, found = self._next.popleft()
+            try:
+                found.set_result(read())
+            except BaseException as exc:  # raised again where the part is due
+                found.set_exception(exc)

@@ -43,7 +43,10 @@ def as_it_is(column: Declared, array: Any, count: Counter[str]) -> Any:
 
 
 def number(column: Declared, array: Any, count: Counter[str]) -> Any:
-    """Widen to decimals: a whole number of any width stands for so many units of the last digit."""
+    """Widen to decimals: a whole number of any width stands for so many units of the last digit.
+
+    Arrow's own cast looks at each value, and takes four times as long.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -55,12 +58,12 @@ def number(column: Declared, array: Any, count: Counter[str]) -> Any:
     validity, data = whole.buffers()
     rows = whole.offset + len(whole)
     units = np.frombuffer(data, "<i8", count=rows)
-    wide = np.empty((rows, 2), "<i8")
+    buffer = pa.allocate_buffer(16 * rows)
+    wide = np.frombuffer(memoryview(buffer), "<i8").reshape(rows, 2)
     wide[:, 0] = units
     np.right_shift(units, 63, out=wide[:, 1])
     target = pa.decimal128(column.precision, column.scale)
-    buffers = [validity, pa.py_buffer(wide.data)]
-    return pa.Array.from_buffers(target, len(whole), buffers, whole.null_count, whole.offset)
+    return pa.Array.from_buffers(target, len(whole), [validity, buffer], whole.null_count, whole.offset)
 
 
 def _require_within(whole: Any, limit: int) -> None:

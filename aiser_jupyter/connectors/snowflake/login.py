@@ -2,7 +2,8 @@
 
 The driver looks for much by itself: profiles and tokens in files, proxies in the environment, caches of
 credentials and of revocation lists, telemetry, the cloud that it runs in. Each of these is switched off by a
-value here, or because what would ask for it is never given; a test holds this to every option it has.
+value here, or because what would ask for it is never given; a test holds this to every option it has. A proxy
+is given to it, for the one connection.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
 from ...errors import ConfigError, ConnectError
 from ...secret import Secret
+from ..https import Request, ask
 from ..oauth import SIGNED_IN, OAuth, Tokens
-from ..sockets import Cut, dial
-from ..tls import authority_file, context_of, wrap
+from ..proxy import proxy_for
+from ..tls import authority_file, context_of
 
 __all__ = [
     "BROWSER",
@@ -90,23 +91,10 @@ def require_answer(values: Mapping[str, Any], host: str, port: int, seconds: flo
     Raises
     ------
     ConnectError
-        Nothing answers, or it sends us on to somewhere else. What the handshake and the answer raise.
+        Nothing answers, or it sends us on to somewhere else.
     """
-    from http.client import HTTPResponse
-
-    sock = dial(host, port, seconds)
-    cut = Cut(sock)
-    try:
-        with closing(sock), cut.after(seconds):
-            context = context_of(values)
-            line = sock if context is None else wrap(sock, context, host)
-            with closing(line):
-                words = f"HEAD {_LOGIN_PATH} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-                line.sendall(words.encode())
-                answer = HTTPResponse(line, method="HEAD")
-                answer.begin()
-    finally:
-        cut.close()
+    look = Request("HEAD", _LOGIN_PATH, None, {"Connection": "close"})
+    answer = ask(host, port, context_of(values), lambda: look, seconds)
     if 300 <= answer.status < 400:
         raise ConnectError(
             f"{host} sends its visitors on to another address, and is not followed there.",
@@ -116,7 +104,9 @@ def require_answer(values: Mapping[str, Any], host: str, port: int, seconds: flo
 
 def connect(values: Mapping[str, Any], host: str, port: int, seconds: float) -> Any:
     """Return the driver's connection, logged in. Raises what the driver raises."""
-    return loaded().connect(**_options(values, host, port, seconds), **_secrets(values))
+    return loaded().connect(
+        **_options(values, host, port, seconds), **_secrets(values), **_proxied(values, host)
+    )
 
 
 def loaded() -> Any:
@@ -166,6 +156,17 @@ def _options(values: Mapping[str, Any], host: str, port: int, seconds: float) ->
     if values.get("ssl_ca"):
         options["custom_root_store_path"] = str(authority_file(values["ssl_ca"]))
     return options
+
+
+def _proxied(values: Mapping[str, Any], host: str) -> dict[str, Any]:
+    """Return the way through a proxy, for this connection alone."""
+    proxy = proxy_for(host) if values.get("ssl_enabled", True) else None
+    if proxy is None:
+        return {}
+    found: dict[str, Any] = {"proxy_host": proxy.host, "proxy_port": proxy.port}
+    if proxy.password is not None:
+        found |= {"proxy_user": proxy.user, "proxy_password": proxy.password.reveal()}
+    return found
 
 
 def _secrets(values: Mapping[str, Any]) -> dict[str, str]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -47,7 +48,9 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.25, 2.0
 """Until it is asked, first and later, what a statement waits for."""
 _TAG_LENGTH = 2000
 _AHEAD = 4
-"""Parts of a result, of up to 16 MB packed, that are fetched at once."""
+"""Parts of a result, of up to 16 MB packed, that are fetched at once; ..."""
+_SMALL = 8_000_000
+"""... of parts whose bytes are no more, so many again are begun or kept ahead of whoever reads."""
 _WAITS = {
     "RESUMING_WAREHOUSE": "Snowflake starts the warehouse",
     "QUEUED_REPARING_WAREHOUSE": "Snowflake repairs the warehouse",
@@ -161,7 +164,7 @@ class SnowflakeSession(WarehouseSession):
 
     def _batches(
         self,
-        parts: Generator[list[pa.RecordBatch]],
+        parts: Iterator[list[pa.RecordBatch]],
         types: SnowflakeTypes,
         run: Run,
         give_up: Callable[[], None],
@@ -248,19 +251,19 @@ def _none() -> Generator[pa.RecordBatch]:
 
 def _first_of(
     result: Result, connection: Any, storage: Storage
-) -> tuple[pa.Schema, bool, Generator[list[pa.RecordBatch]]]:
-    """Return the schema of the first part, if there is one, and the batches of all, which are read ahead."""
+) -> tuple[pa.Schema, bool, Iterator[list[pa.RecordBatch]]]:
+    """Return the schema of the first part, if there is one, and the batches of all.
+
+    The others are read ahead from before the first one is unpacked, which stands in the answer itself.
+    """
     parts = result.parts()
-    read = read_ahead([partial(part.read, connection, storage) for part in parts], _AHEAD)
-    first = next(read, None)
-
-    def batches() -> Generator[list[pa.RecordBatch]]:
-        if first is not None:
-            yield first[1]
-        for _, found in read:
-            yield found
-
-    return (result.schema() if first is None else first[0]), first is not None, batches()
+    if not parts:
+        return result.schema(), False, iter(())
+    reads = [partial(part.read, connection, storage) for part in parts]
+    most = 2 * _AHEAD if max(part.size for part in parts) <= _SMALL else _AHEAD
+    others = read_ahead(reads[1:], _AHEAD, most)
+    schema, first = reads[0]()
+    return schema, True, chain([first], (found for _, found in others))
 
 
 def _listed(parameters: Parameters) -> Sequence[Any]:

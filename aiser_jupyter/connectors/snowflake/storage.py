@@ -15,13 +15,16 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from ...errors import ConnectionLost
-from ..sockets import Cut, reach, resolve
-from ..tls import context_of, require_tls, translate_tls, wrap
+from ..hosts import require_vendor
+from ..https import Line, Request
+from ..proxy import dial_https, proxy_for
+from ..sockets import reach, resolve
+from ..tls import context_of, require_tls, translate_tls
 
 __all__ = ["Broken", "Storage"]
 
@@ -104,13 +107,13 @@ class Storage:
                 self._idle.remove(found)
                 self._busy.add(found)
                 return found
-        line = _Line(place)
+        line = _Line(place, self._context)
         with self._lock:
             self._busy.add(line)
             if self._over.is_set():
                 line.cut()
         try:
-            line.shake_hands(self._context)
+            line.shake_hands(_SILENT_SECONDS)
         except BaseException:
             self._given_back(line)
             raise
@@ -125,60 +128,38 @@ class Storage:
         line.close()
 
 
-class _Line:
-    """One connection to a storage.
+class _Line(Line):
+    """One connection to a storage."""
 
-    Attributes
-    ----------
-    whole : bool
-        Whether the last answer was read to its end, so that another one may follow.
-    """
-
-    def __init__(self, place: tuple[str, str, int]) -> None:
+    def __init__(self, place: tuple[str, str, int], context: ssl.SSLContext | None) -> None:
         self.place = place
-        self.whole = False
         scheme, host, port = place
-        end = time.monotonic() + _CONNECT_SECONDS
-        addresses = resolve(host, port, _CONNECT_SECONDS, listed=not host.endswith(_CLOUDS))
-        require_tls({"ssl_enabled": scheme == "https"}, addresses, host)
-        self._sock: socket.socket = reach(addresses, host, max(0.05, end - time.monotonic()))
-        self._cut = Cut(self._sock)
-        self._http: HTTPConnection | None = None
-
-    def shake_hands(self, context: ssl.SSLContext | None) -> None:
-        scheme, host, port = self.place
-        self._sock.settimeout(_SILENT_SECONDS)
-        if scheme == "http":
-            self._http = HTTPConnection(host, port)
-        else:
-            assert context is not None
-            self._sock = wrap(self._sock, context, host)
-            self._http = HTTPSConnection(host, port, context=context)
-        self._http.sock = self._sock
-        self._http.auto_open = 0  # a line that broke off must not come back by itself
+        super().__init__(_connected(scheme, host, port), host, port, context if scheme == "https" else None)
 
     def get(self, address: SplitResult, headers: Mapping[str, str]) -> bytes:
         """Ask, and read the answer to its end."""
-        assert self._http is not None
-        self.whole = False
         target = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"
         # Without a word on packing, some storages unpack before they send.
-        self._http.request("GET", target, headers={"Accept": "*/*", "Accept-Encoding": "gzip", **headers})
-        with self._http.getresponse() as answer:
-            if answer.status in _AGAIN:
-                raise Broken(f"HTTP {answer.status}")
-            if answer.status != 200:
-                raise ConnectionLost(
-                    f"The storage of the result refused a part of it (HTTP {answer.status}).",
-                    hint="Run it again: the address of a part holds for some hours.",
-                )
-            found = answer.read()
-        self.whole = self._http.sock is not None
+        more = {"Accept": "*/*", "Accept-Encoding": "gzip", **headers}
+        status, found = self.ask(Request("GET", target, None, more))
+        self.whole = self.whole and status == 200
+        if status in _AGAIN:
+            raise Broken(f"HTTP {status}")
+        if status != 200:
+            raise ConnectionLost(
+                f"The storage of the result refused a part of it (HTTP {status}).",
+                hint="Run it again: the address of a part holds for some hours.",
+            )
         return found
 
-    def cut(self) -> None:
-        self._cut.cut()
 
-    def close(self) -> None:
-        self._cut.close()
-        self._sock.close()
+def _connected(scheme: str, host: str, port: int) -> socket.socket:
+    listed = not host.endswith(_CLOUDS)
+    if scheme == "https":
+        if proxy_for(host) is not None:
+            require_vendor(host, (), _CLOUDS)
+        return dial_https(host, port, _CONNECT_SECONDS, listed=listed)
+    end = time.monotonic() + _CONNECT_SECONDS
+    addresses = resolve(host, port, _CONNECT_SECONDS, listed=listed)
+    require_tls({"ssl_enabled": False}, addresses, host)
+    return reach(addresses, host, max(0.05, end - time.monotonic()))
