@@ -7,6 +7,7 @@ import resource
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from aiser_jupyter.config import Settings
 from aiser_jupyter.connectors.pool import PooledSession
+from aiser_jupyter.connectors.redshift.session import console
 from aiser_jupyter.engines.direct_sql import DirectSQLEngine
 from aiser_jupyter.errors import (
     AiserError,
@@ -26,7 +28,7 @@ from aiser_jupyter.errors import (
     UsageError,
 )
 from aiser_jupyter.models import Connection, Scope, StatementKind
-from aiser_jupyter.run import Event, Handle, Run
+from aiser_jupyter.run import Event, Handle, Progress, Run
 from aiser_jupyter.sql import parse
 from tests.connectors.postgresql_kit import ask, value, wait_until
 from tests.connectors.redshift_kit import KIND, config, session
@@ -131,6 +133,56 @@ def test_the_label_says_who_runs_it(redshift: Any, read_only: bool) -> None:
         token = opened.handle.partition(":")[2]
         assert (state, label) == ("active", f"aiser ann cell _x__ SET a TO b -- #{token}"[:63])
         assert text.startswith("/* aiser ann cell _x__ SET a TO b -- */ SELECT")
+
+
+CONSOLE = "https://eu-west-1.console.aws.amazon.com/redshiftv2/home?region=eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("host", "fields", "page"),
+    [
+        ("shop-1.abc123.eu-west-1.redshift.amazonaws.com", {}, f"{CONSOLE}#cluster-details?cluster=shop-1"),
+        ("Shop.abc123.EU-west-1.redshift.amazonaws.com.", {}, f"{CONSOLE}#cluster-details?cluster=shop"),
+        (
+            "wg.012345678901.eu-west-1.redshift-serverless.amazonaws.com",
+            {"sign_in": "serverless", "workgroup": "wg", "region": "eu-west-1"},
+            f"{CONSOLE}#serverless-workgroup?workgroup=wg",
+        ),
+        (
+            "shop.abc123.cn-north-1.redshift.amazonaws.com.cn",
+            {},
+            "https://cn-north-1.console.amazonaws.cn/redshiftv2/home?region=cn-north-1"
+            "#cluster-details?cluster=shop",
+        ),
+        (
+            "reports-endpoint-xyz.abc123.eu-west-1.redshift.amazonaws.com",
+            {"cluster_identifier": "a&b"},
+            f"{CONSOLE}#cluster-details?cluster=a%26b",
+        ),
+        ("reports-endpoint-xyz.abc123.eu-west-1.redshift.amazonaws.com", {}, ""),
+        ("shop.abc123.us-gov-west-1.redshift.amazonaws.com", {}, ""),
+        ("shop.abc123.eu-west-1.redshift.amazonaws.com.example.org", {}, ""),
+        ("a/b.abc123.eu-west-1.redshift.amazonaws.com", {}, ""),
+        ("redshift.acme.example", {"cluster_identifier": "shop", "region": "eu-west-1"}, ""),
+        ("127.0.0.1", {}, ""),
+    ],
+)
+def test_a_cluster_is_found_in_the_console(host: str, fields: dict[str, str], page: str) -> None:
+    assert console({"host": host, **fields}) == page
+
+
+def test_a_run_tells_how_it_is_found_and_where(redshift: Any) -> None:
+    with session(redshift) as opened:
+        here = opened._config
+        there = {**here.values, "host": "shop.abc123.eu-west-1.redshift.amazonaws.com"}
+        told = []
+        for opened._config in (here, replace(here, values=there)):
+            events: list[Event] = []
+            opened.execute("SELECT 1", {}, Run("test", emit=events.append)).read_all()
+            told.append(next(event.message for event in events if isinstance(event, Progress)))
+        pid, _, token = opened.handle.partition(":")
+    assert told[0] == f"session {pid}, label 'aiser #{token}'"
+    assert told[1] == f"{told[0]} · {CONSOLE}#cluster-details?cluster=shop"
 
 
 def test_a_long_name_leaves_the_token_in_the_label(opened: Any) -> None:

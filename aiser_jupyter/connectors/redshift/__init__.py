@@ -22,7 +22,8 @@ from ..catalog import Catalog
 from ..fields import network_fields
 from ..hosts import require_allowed, require_vendor
 from ..postgresql import PostgreSQLConnector
-from ..sockets import Address, Cut, resolve
+from ..proxy import dial_https, proxy_for, vendor_addresses
+from ..sockets import Address, Cut
 from ..tls import context_of
 from . import catalog
 from .errors import translate
@@ -61,8 +62,11 @@ def _fields() -> tuple[Field, ...]:
         "Sign in with",
         "choice",
         default="password",
-        choices=("password", "iam", "serverless"),
-        help="A password of the database, or AWS keys, of a cluster or a serverless workgroup.",
+        choices={
+            "password": "Password",
+            "iam": "AWS keys, of a cluster",
+            "serverless": "AWS keys, of a serverless workgroup",
+        },
     )
     fields: list[Field] = []
     for field in network_fields(5439, *own):
@@ -149,10 +153,11 @@ class RedshiftConnector(PostgreSQLConnector):
             return Login(str(values["username"]), values.get("password") or Secret(""))
         host, port = api_address(values)
         if values.get("endpoint_url"):
-            addresses = resolve(host, port, end - time.monotonic())
-            require_vendor(host, [str(address[0]) for _, address in addresses], API_DOMAINS)
+            vendor_addresses(host, port, end - time.monotonic(), API_DOMAINS)
         else:
-            require_allowed(host)  # it is Amazon's; perhaps reached through a proxy, and not resolved here
+            require_allowed(host)  # it is Amazon's
+        if proxy_for(host) is not None:  # the driver does not tell what is wrong with a proxy
+            dial_https(host, port, max(0.05, end - time.monotonic())).close()
         return temporary_login(values, max(0.05, end - time.monotonic()))
 
     def dial(self, config: ConnectionConfig, seconds: float) -> socket.socket:

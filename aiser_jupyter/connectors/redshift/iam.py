@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from ...errors import ConfigError
 from ...secret import Secret
 from ..driver_thread import DriverThread
+from ..proxy import proxy_for
 from ..tls import authority_file
 
 if TYPE_CHECKING:
@@ -138,8 +139,10 @@ def _session(values: Mapping[str, Any], seconds: float) -> boto3.Session:
     core.set_config_variable("credentials_file", os.devnull)
     if values.get("endpoint_url") and values.get("ssl_ca"):
         core.set_config_variable("ca_bundle", str(authority_file(values["ssl_ca"])))
+    proxy = proxy_for(api_address(values)[0])
     core.set_default_client_config(
         Config(
+            proxies={} if proxy is None else {"https": proxy.url.reveal()},
             connect_timeout=seconds,
             read_timeout=seconds,
             retries={"total_max_attempts": 2, "mode": "standard"},

@@ -9,6 +9,7 @@ it is used.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Any
 
@@ -60,7 +61,13 @@ class _Given(Connection):
 
     def __init__(self, sock: socket.socket, **options: Any) -> None:
         self._ours: Any = _Connected(sock)
-        super().__init__(**options)
+        try:
+            super().__init__(**options)
+        except BaseException:
+            if (file := getattr(self, "_sock", None)) is not None:
+                with contextlib.suppress(OSError, ValueError):  # what is buffered has nowhere to go
+                    file.close()  # while it is open, closing the socket does nothing
+            raise
 
     @property
     def _usock(self) -> Any:

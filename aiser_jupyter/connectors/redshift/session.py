@@ -15,8 +15,9 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ...errors import AiserError, ConnectionLost, NotPermitted, UnknownTable
 from ...models import ConnectionConfig
@@ -35,13 +36,16 @@ if TYPE_CHECKING:
 
     from . import RedshiftConnector
 
-__all__ = ["RedshiftSession"]
+__all__ = ["RedshiftSession", "console"]
 
 _QUERIES = frozenset({"SELECT", "WITH", "SHOW", "EXPLAIN", "("})
 _NOT_HELD = frozenset({"UNLOAD", "CALL"})
 _UNITS = {"": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LABEL_LENGTH = 320
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@=: -]")
+_HOST = re.compile(
+    r"([a-z0-9-]+)\.[a-z0-9]+\.((?!us-gov)[a-z0-9-]+)\.redshift(-serverless)?\.amazonaws\.com(?:\.cn)?"
+)
 _VISIBLE = """
 SELECT table_name FROM svv_all_tables WHERE database_name = current_database()
 AND schema_name = ANY (current_schemas(false))
@@ -112,7 +116,9 @@ class RedshiftSession(PostgreSQLSession):
                 hint="Run it by itself, on the connection.",
             )
         self._changed |= first not in _QUERIES
-        run.emit(Progress(message=f"session {self.handle.partition(':')[0]}, label {self._labelled(run)!r}"))
+        found = f"session {self.handle.partition(':')[0]}, label {self._labelled(run)!r}"
+        place = console(self._config.values)
+        run.emit(Progress(message=f"{found} · {place}" if place else found))
         schema, batches = super().start(sql, parameters, run)
         self._changed |= not len(schema)  # SELECT INTO makes a table
         return schema, batches
@@ -167,6 +173,30 @@ class RedshiftSession(PostgreSQLSession):
                 return False
             time.sleep(0.02)
         return True
+
+
+def console(values: Mapping[str, Any]) -> str:
+    """Return the page of a cluster or a workgroup in Amazon's console, from where its queries are reached.
+
+    "" where the host does not tell which one it is: that of a VPC endpoint has a name of its own. There is
+    no known address of one query; its label tells it from the others.
+
+    Examples
+    --------
+    >>> console({"host": "shop.abc123.eu-west-1.redshift.amazonaws.com"})
+    'https://eu-west-1.console.aws.amazon.com/redshiftv2/home?region=eu-west-1#cluster-details?cluster=shop'
+    """
+    found = _HOST.fullmatch(str(values["host"]).casefold().rstrip("."))
+    if found is None:
+        return ""
+    name, region, serverless = found.groups()
+    given = values.get("workgroup" if serverless else "cluster_identifier")
+    if not given and "-endpoint-" in name:
+        return ""
+    vendor = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
+    page = "serverless-workgroup?workgroup=" if serverless else "cluster-details?cluster="
+    home = f"https://{region}.console.{vendor}/redshiftv2/home?region={region}"
+    return f"{home}#{page}{quote(str(given or name), safe='')}"
 
 
 def _milliseconds(text: str) -> int:

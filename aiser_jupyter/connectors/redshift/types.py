@@ -164,7 +164,8 @@ def _days(text: str) -> int:
         if era not in ("", "BC"):
             raise ValueError(era)
         # numpy counts the year before 1 as 0, as the calendar does not.
-        first = np.datetime64((1 - year if era else year) - 1970, "Y").astype("M8[M]") + (month - 1)
+        first = np.datetime64((1 - year if era else year) - 1970, "Y").astype("M8[M]")
+        first += np.timedelta64(month - 1, "M")
         return int(first.astype("M8[D]").astype(np.int64)) + number - 1
     except ValueError as exc:
         raise DataError(f"{text[:40]!r} is no date that Arrow has.", hint="Cast the column to text.") from exc
