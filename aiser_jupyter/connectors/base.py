@@ -6,13 +6,13 @@ is declared (``fields``, ``capabilities``, ``dialect``) or a small override in t
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,15 +32,15 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 """Bound values: by name or by position, as the connector's ``capabilities.paramstyle`` says."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Field:
     """One field of a connection: draws the form, validates, and says what is secret.
 
     ``kind`` is ``text``, ``document`` (text of several lines), ``integer``, ``boolean``, ``path``,
-    ``choice`` (with ``choices``), ``pem`` (the text of certificates) or ``sign_in`` (see `oauth`).
-    ``routing`` marks a field that decides where the connection goes, or how it is protected: a secret is
-    sealed for that destination. The value of a ``secret`` field is a `Secret`. ``when`` names a choice
-    field and those of its values for which this field is there at all: ``("authenticator", "key_pair")``.
+    ``choice``, ``pem`` (the text of certificates) or ``sign_in`` (see `oauth`). ``choices`` is how a person
+    reads each value. ``routing`` marks a field that decides where the connection goes, or how it is
+    protected: a secret is sealed for that destination. The value of a ``secret`` field is a `Secret`.
+    ``when`` is another field, and its values for which this one is there: ``("sign_in", "iam")``; alone, any.
     """
 
     name: str
@@ -50,16 +50,17 @@ class Field:
     secret: bool = False
     routing: bool = False
     default: Any = None
-    choices: tuple[str, ...] = ()
+    choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
     help: str = ""
     when: tuple[str, ...] = ()
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Say whether the field is there, beside the other ``values``."""
-        return not self.when or values.get(self.when[0]) in self.when[1:]
+        name, *those = self.when or ("",)
+        return not name or (values.get(name) in those if those else bool(values.get(name)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a database can do, as data."""
 
@@ -72,7 +73,7 @@ class Capabilities:
     wakes: bool = False  # a statement starts a machine that costs money: no idle question may be one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stage:
     """One step of a connection test. ``run`` returns what to say of it, or raises an `AiserError`."""
 
@@ -318,8 +319,8 @@ class Connector(ABC):
 def _misplaced(label: str, field: Field) -> ConfigError:
     name, *values = field.when
     return ConfigError(
-        f"{label}: {field.name!r} is only for {name} = {' or '.join(values)}.",
-        hint=f"Leave it out, or choose another {name}.",
+        f"{label}: {field.name!r} is only for {name}{' = ' * bool(values)}{' or '.join(values)}.",
+        hint=f"Leave it out, or {'choose another' if values else 'give'} {name}.",
     )
 
 
@@ -384,9 +385,9 @@ def _typed(label: str, field: Field, value: Any) -> Any:
         return value
     if not isinstance(value, str) or "\0" in value:
         raise ConfigError(f"{label}: {field.name!r} takes text.")
-    if field.kind == "pem" and "-----BEGIN CERTIFICATE-----" not in value:
+    if field.kind == "pem" and ("-----BEGIN CERTIFICATE-----" not in value or "PRIVATE KEY-----" in value):
         raise ConfigError(
-            f"{label}: {field.name!r} takes the text of a certificate.",
+            f"{label}: {field.name!r} takes the text of a certificate, and no key.",
             hint="It begins with -----BEGIN CERTIFICATE-----; it is the content of the file, not its name.",
         )
     if field.kind == "path":

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .base import Field
 
-__all__ = ["network_fields", "sign_in_fields", "warehouse_fields"]
+__all__ = ["client_certificate", "network_fields", "sign_in_fields", "warehouse_fields"]
 
 _CONNECTIONS = Field(
     "max_connections", "Connections at most", "integer", default=10, help="At the same time."
@@ -43,6 +43,27 @@ def network_fields(port: int, *own: Field) -> tuple[Field, ...]:
     )
 
 
+def client_certificate() -> tuple[Field, ...]:
+    """Return the fields of a database that may ask its clients for a certificate."""
+    return (
+        Field(
+            "ssl_certificate",
+            "Client certificate",
+            "pem",
+            help="PEM text; where the server asks for one. Those that lead to its authority come after it.",
+        ),
+        Field(
+            "ssl_key",
+            "Client key",
+            "document",
+            required=True,
+            secret=True,
+            when=("ssl_certificate",),
+            help="PEM text, without a passphrase. Kept sealed; never shown again.",
+        ),
+    )
+
+
 def warehouse_fields(*own: Field) -> tuple[Field, ...]:
     """Return the fields of a warehouse that is reached by https: its ``own``, and the common ones."""
     return (
@@ -69,15 +90,15 @@ def sign_in_fields(choice: str, *values: str) -> tuple[Field, ...]:
             "oauth_client_id",
             "OAuth client id",
             when=when,
-            help="Of an application of your organisation's, registered with this server's"
-            " …/aiser/sign-in/callback. Empty is the vendor's: you then paste the address that you end on.",
+            help="Empty, unless your organisation has registered an application of its own (redirect"
+            " …/aiser/sign-in/callback); without it you paste an address once, as the form will say.",
         ),
         Field(
             "oauth_client_secret",
             "OAuth client secret",
             secret=True,
             when=when,
-            help="Where that application has one. Kept sealed; never shown again.",
+            help="Empty, unless that application has one. Kept sealed; never shown again.",
         ),
         Field("signed_in", "Signed in", "sign_in", required=True, secret=True, when=when),
     )

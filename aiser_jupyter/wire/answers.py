@@ -259,7 +259,7 @@ def connector_json(kind: Any, availability: Availability) -> dict[str, Any]:
             "secret": each.secret,
             "routing": each.routing,
             "default": each.default,
-            "choices": list(each.choices),
+            "choices": [{"value": value, "label": label} for value, label in each.choices.items()],
             "help": each.help,
             "when": list(each.when),
         }

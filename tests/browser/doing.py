@@ -36,6 +36,49 @@ def button(place: Locator, name: str) -> Locator:
     return place.get_by_role("button", name=name, exact=True)
 
 
+def faint(place: Locator) -> list[str]:
+    """Texts that stand out from their ground by less than 4.5 to 1, which WCAG's AA asks for."""
+    return place.evaluate(
+        """root => {
+            const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+            const painted = colours => {
+                canvas.clearRect(0, 0, 1, 1);
+                for (const colour of colours) {
+                    canvas.fillStyle = colour;
+                    canvas.fillRect(0, 0, 1, 1);
+                }
+                const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data].map(value =>
+                    value <= 10 ? value / 3294 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+            };
+            const grounds = element => {
+                const found = [];
+                for (let each = element; each; each = each.parentElement) {
+                    found.unshift(getComputedStyle(each).backgroundColor);
+                }
+                return found;
+            };
+            const found = [];
+            const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+            while (texts.nextNode()) {
+                const element = texts.currentNode.parentElement;
+                const text = texts.currentNode.textContent.trim();
+                const seen = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+                if (text === '' || !seen || element.closest('option, :disabled')) {
+                    continue;
+                }
+                const ground = grounds(element);
+                const pair = [painted(ground), painted([...ground, getComputedStyle(element).color])];
+                const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+                if (ratio < 4.5) {
+                    found.push(`${ratio.toFixed(2)} ${element.className}: ${text}`);
+                }
+            }
+            return found;
+        }"""
+    )
+
+
 def steps_of(form: Locator) -> dict[str, str | None]:
     """The steps of a test with how each went, by name; every step says how long it took."""
     found = {}

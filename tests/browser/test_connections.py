@@ -166,6 +166,7 @@ class TestCatalog:
         return place
 
     def test_tables_columns_keys_and_comments_are_shown_as_text(self, catalog, page, screenshot):
+        expect(catalog.get_by_label("Catalog of")).to_have_attribute("title", "shop")  # a long one is cut
         expect(catalog.get_by_role("button", name="panel 3 tables")).to_have_attribute(
             "aria-expanded", "true"
         )
@@ -183,12 +184,12 @@ class TestCatalog:
         screenshot("catalog-database")
 
     def test_search_finds_columns_in_the_database(self, catalog):
-        catalog.get_by_label("Search tables and columns").fill("amount")
+        catalog.get_by_label("Search tables, columns").fill("amount")
         found = catalog.get_by_label("Found").locator(".aiser-Table")
         expect(found).to_have_count(1)
         expect(found).to_contain_text("panel.orders")
         expect(found.get_by_label("Columns found")).to_contain_text("amount")
-        catalog.get_by_label("Search tables and columns").fill("no such thing")
+        catalog.get_by_label("Search tables, columns").fill("no such thing")
         expect(catalog).to_contain_text("No table or column is named like “no such thing”.")
 
     def test_a_name_is_written_as_the_cell_needs_it(self, catalog, page):

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.doing import CONNECTIONS, STEPS, button, fill, opened, readable, steps_of
+from tests.browser.doing import CONNECTIONS, STEPS, button, faint, fill, opened, readable, steps_of
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 
@@ -121,11 +121,13 @@ class TestForm:
         panel().get_by_role("button", name="Connect a database").last.click()
         form = page.get_by_role("form", name="New connection")
         form.get_by_label("Snowflake").check()
-        choice = form.get_by_label("Sign-in")
-        assert choice.locator("option").first.inner_text() == "snowflake (default)"
+        choice = form.get_by_label("Sign in with")
+        assert choice.locator("option").all_inner_texts() == [
+            *("Password", "Key pair", "OAuth token", "Programmatic access token", "The browser")
+        ]
         expect(form.get_by_label("Password")).to_be_visible()
         expect(form.get_by_label("Private key")).to_have_count(0)
-        choice.select_option("snowflake_jwt")
+        choice.select_option(label="Key pair")
         expect(form.get_by_label("Password")).to_have_count(0)
         form.get_by_label("Private key").fill("-----BEGIN PRIVATE KEY-----\ncanary")
         assert "canary" not in readable(page)
@@ -136,6 +138,38 @@ class TestForm:
         expect(form.get_by_label("Account")).to_be_focused()  # needed, and empty
         expect(form).to_contain_text("Account is needed.")
         assert not [url for url in asked if url.endswith("/test")]
+
+    def test_a_choice_stays_in_view_where_it_needs_no_secret(self, lab, page, panel):
+        lab.open(page)
+        panel().get_by_role("button", name="Connect a database").last.click()
+        form = page.get_by_role("form", name="New connection")
+        form.get_by_label("BigQuery").check()
+        choice = form.get_by_label("Sign in with")
+        choice.focus()
+        choice.select_option(label="Application default credentials")
+        expect(form.get_by_label("Key of the service account")).to_have_count(0)
+        expect(choice).to_be_visible()
+        expect(choice).to_be_focused()
+        expect(choice).to_have_value("application_default")
+
+    def test_it_can_be_read_in_both_themes_and_in_a_narrow_tab(self, lab, page, panel, theme, screenshot):
+        lab.open(page)
+        panel().get_by_role("button", name="Connect a database").last.click()
+        form = page.get_by_role("form", name="New connection")
+        form.get_by_label("PostgreSQL").check()
+        expect(form.locator(".aiser-Kind", has_text="PostgreSQL")).to_have_attribute(
+            "title", re.compile("^connects with pg8000 ")
+        )
+        button(form, "Test").click()
+        expect(form).to_contain_text("Host is needed.")
+        for name in ("JupyterLab Light", "JupyterLab Dark"):
+            theme(name)
+            assert faint(form) == []
+            for width in (300, 960):  # the rest is the form's: 920 px and 260
+                panel(width)
+                assert form.evaluate("e => e.scrollWidth <= e.clientWidth")
+                assert form.get_by_label("Paste a URL").bounding_box()["width"] >= 160
+                screenshot(f"form-{name.split()[1].lower()}-{width}")
 
     def test_a_changed_host_demands_the_password(self, lab, page, panel, shop, values, ask):
         lab.open(page)

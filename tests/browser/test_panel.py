@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from aiser_jupyter.models import HistoryEntry, RunState, StatementKind, Timings
 from aiser_jupyter.store.database import Store
 from aiser_jupyter.store.history import History
+from tests.browser.doing import faint
 
 COMM = """
 from comm import get_comm_manager
@@ -132,6 +133,13 @@ class TestCatalog:
         expect(shown).to_contain_text("<img src=x onerror=alert(1)>")
         assert shown.locator("img").count() == 0
 
+    def test_a_long_name_ends_before_the_actions(self, shown):
+        row = shown.locator(".aiser-Row", has_text="onerror")
+        row.hover()
+        name = row.locator(".aiser-Row-name").bounding_box()
+        actions = row.locator(".aiser-Row-actions").bounding_box()
+        assert name["x"] + name["width"] <= actions["x"]
+
     def test_search_narrows_the_list(self, shown):
         shown.get_by_label("Search tables").fill("SALES")
         expect(shown.locator(".aiser-Table")).to_have_count(1)
@@ -249,8 +257,14 @@ class TestHistory:
         entries = panel().locator(".aiser-Entry")
         for row in (3, 4):
             entries.nth(row).get_by_role("button").first.click()
+        line = entries.nth(3).locator(".aiser-Entry-line")
+        expect(line).to_have_text("unknown table · duckdb · 4 ms · local")
+        expect(line).to_have_attribute("title", "unknown table · duckdb · 4 ms · local")
+        expect(entries.nth(3).locator(".aiser-Entry-sql")).to_have_attribute("title", "SELECT * FROM ordres")
         for name in ("JupyterLab Light", "JupyterLab Dark"):
             theme(name)
+            entries.nth(1).get_by_role("button").first.hover()
+            assert faint(panel()) == []
             for width in (250, 300, 500):
                 shown = panel(width)
                 page.mouse.move(1000, 700)

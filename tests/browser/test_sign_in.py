@@ -27,12 +27,12 @@ def typed(page, panel, workspace):
         form.get_by_label("Name", exact=True).fill("lake")
         form.get_by_label("Server hostname").fill("127.0.0.1")
         form.get_by_label("HTTP path").fill(workspace.http_path)
-        form.get_by_label("Port").fill(str(workspace.port))
-        form.get_by_label("Sign in with").select_option("oauth_u2m")
+        form.get_by_label("Sign in with").select_option(label="The browser")
         id, secret = application
         form.get_by_label("OAuth client id").fill(id)
         form.get_by_label("OAuth client secret").fill(secret)
         form.get_by_text("More, all optional:").click()
+        form.get_by_label("Port").fill(str(workspace.port))
         form.get_by_label("Certificate authority").fill(workspace.authority.pem)
         return form
 

@@ -9,10 +9,15 @@ import pytest
 from playwright.sync_api import expect
 
 from aiser_jupyter.models import RunState, Timings
-from tests.browser.doing import HOSTILE, STEPS, steps_of
+from tests.browser.doing import HOSTILE, STEPS, faint, steps_of
 from tests.browser.lab import prepared
 
 DAY = 86400.0
+LINES = """element => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return range.getClientRects().length;
+}"""
 
 
 @pytest.fixture
@@ -252,10 +257,13 @@ def test_it_is_pleasant_in_both_themes_and_widths(
     expect(shown).to_contain_text("The connection works.")
     for name in ("JupyterLab Light", "JupyterLab Dark"):
         theme(name)
+        assert faint(shown) == []
         for width in (240, 300):
             panel(max(250, width))  # JupyterLab has no narrower one
             shown.evaluate("(e, width) => { e.style.maxWidth = `${width}px` }", width)
             page.mouse.move(1000, 700)
+            day = shown.locator(".aiser-Days-axis > span").first
+            assert day.evaluate(LINES) == 1
             for at, place in enumerate(("Connections", "Queries", "By connection", "Errors")):
                 part(shown, place).evaluate("e => e.scrollIntoView({block: 'start'})")
                 assert shown.evaluate("e => [e, ...e.children].every(c => c.scrollWidth <= c.clientWidth)")

@@ -22,7 +22,13 @@ class Cloud(DuckDBConnector):
         Field("words", "Words", "document", when=("sign_in", "key", "words")),
         Field("account", "Account", required=True),
         Field("password", "Password", secret=True, when=("sign_in", "password")),
-        Field("sign_in", "Sign in with", "choice", choices=("password", "key", "words"), default="password"),
+        Field(
+            "sign_in",
+            "Sign in with",
+            "choice",
+            choices={"password": "Password", "key": "Key pair", "words": "Words"},
+            default="password",
+        ),
     )
     aliases: ClassVar = {"host": "account", "token": "password"}
     capabilities = Capabilities()

@@ -69,6 +69,16 @@ async def test_the_kinds_come_with_the_fields_of_a_form(api):
     assert (fields["host"]["required"], fields["host"]["routing"]) == (True, True)
     assert (fields["password"]["secret"], fields["password"]["required"]) == (True, False)
     assert (fields["port"]["kind"], fields["port"]["default"]) == ("integer", 5432)
+    choices = [field for kind in kinds.values() for field in kind["fields"] if field["kind"] == "choice"]
+    assert len(choices) >= 4
+    for field in choices:
+        assert field["default"] in [choice["value"] for choice in field["choices"]]
+        for choice in field["choices"]:  # a person reads words, not the driver's
+            assert re.fullmatch(r"[A-Z][A-Za-z ,]+", choice["label"])
+    (browser,) = [
+        choice for field in choices for choice in field["choices"] if choice["value"] == "oauth_u2m"
+    ]
+    assert browser["label"] == "The browser"
 
 
 async def test_a_connection_from_its_creation_to_its_end(api, shop):

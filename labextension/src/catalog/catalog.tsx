@@ -22,10 +22,12 @@ export function Catalog({ model, ...actions }: ICatalogProps): React.JSX.Element
 }
 
 function Choice({ model }: { model: CatalogModel }): React.JSX.Element {
+  const shown = model.connections.find(({ id }) => id === model.selected);
   return (
     <div className="aiser-Choice">
       <HTMLSelect
         aria-label="Catalog of"
+        title={shown?.name}
         value={model.selected}
         onChange={event => {
           model.select(event.target.value);

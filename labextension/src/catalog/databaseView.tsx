@@ -26,7 +26,7 @@ export function DatabaseView(props: IDatabaseViewProps): React.JSX.Element {
     <Frame
       head={head}
       search={{
-        label: 'Search tables and columns',
+        label: 'Search tables, columns',
         value: model.search,
         onChange: value => {
           model.search = value;

@@ -4,7 +4,7 @@ import { Poll } from '@lumino/polling';
 import type { AiserError } from '../api/request';
 import { asAiserError } from '../api/request';
 
-const IDLE = { interval: 5000, backoff: true, max: 60000 }; // milliseconds
+const IDLE = { interval: 5000, backoff: true, max: 15000 }; // milliseconds
 const BUSY = { ...IDLE, interval: 1000 };
 
 /** A model that the server is asked for every few seconds, while somebody looks. */

@@ -137,7 +137,7 @@ interface IChoiceProps extends Pick<IFieldProps, 'field' | 'onChange'> {
   value: string;
 }
 
-/** One of several; the default is taken where nothing is chosen. */
+/** One of several, by its label; the default is chosen at first, and sent as nothing. */
 function Choice({ field, value, onChange, ...shared }: IChoiceProps): React.JSX.Element {
   const usual = field.default === null ? '' : String(field.default);
   return (
@@ -149,12 +149,12 @@ function Choice({ field, value, onChange, ...shared }: IChoiceProps): React.JSX.
         onChange(event.target.value);
       }}
     >
-      <option value="">{usual && `${usual} (default)`}</option>
-      {field.choices
-        .filter(choice => choice !== usual)
-        .map(choice => (
-          <option key={choice}>{choice}</option>
-        ))}
+      {usual === '' && <option value="" />}
+      {field.choices.map(choice => (
+        <option key={choice.value} value={choice.value === usual ? '' : choice.value}>
+          {choice.label}
+        </option>
+      ))}
     </HTMLSelect>
   );
 }

@@ -9,7 +9,7 @@ export function Kinds({ model, form }: { model: FormModel; form: string }): Reac
     <fieldset className="aiser-Kinds">
       <legend>Which database?</legend>
       {(model.connectors ?? []).map(connector => (
-        <label key={connector.type} className="aiser-Kind">
+        <label key={connector.type} className="aiser-Kind" title={driver(connector)}>
           <input
             type="radio"
             name={`${form}-type`}
@@ -19,23 +19,23 @@ export function Kinds({ model, form }: { model: FormModel; form: string }): Reac
             }}
           />
           <span className="aiser-Kind-label">{connector.label}</span>
-          <Driver connector={connector} />
+          {!connector.available && <Missing connector={connector} />}
         </label>
       ))}
     </fieldset>
   );
 }
 
-function Driver({ connector }: { connector: IConnector }): React.JSX.Element {
-  const { available, reason, version, hint } = connector;
-  return available ? (
-    <span className="aiser-Kind-driver aiser-Dim">
-      {reason} {version}
-    </span>
-  ) : (
+/** "connects with pg8000 1.31.5": nobody needs it to choose. */
+function driver({ available, reason, version }: IConnector): string | undefined {
+  return available ? `${reason} ${version}` : undefined;
+}
+
+function Missing({ connector }: { connector: IConnector }): React.JSX.Element {
+  return (
     <span className="aiser-Kind-driver">
-      <span className="aiser-Badge aiser-mod-warn">not installed</span> {reason}
-      <code>{hint}</code>
+      <span className="aiser-Badge aiser-mod-warn">not installed</span> {connector.reason}
+      <code>{connector.hint}</code>
     </span>
   );
 }

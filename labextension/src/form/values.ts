@@ -68,9 +68,10 @@ function chosen(connector: IConnector, typed: Typed, name: string): string {
 
 /** The fields that are there, beside what else is typed: some belong to one way to sign in. */
 export function fieldsOf(connector: IConnector, typed: Typed): readonly IField[] {
-  return connector.fields.filter(({ when: [name, ...values] }) =>
-    name === undefined ? true : values.includes(chosen(connector, typed, name))
-  );
+  return connector.fields.filter(({ when: [name, ...values] }) => {
+    const value = name === undefined ? '' : chosen(connector, typed, name);
+    return name === undefined || (values.length === 0 ? value !== '' : values.includes(value));
+  });
 }
 
 /** Every field that has a value: for a connection that is not saved yet. */
@@ -171,9 +172,11 @@ export function mistakes(
   return found;
 }
 
-/** Fields that a form shows at once: up to the last required or secret one, else all; the others are optional. */
+/** Fields that a form shows at once: up to the last choice, required or secret one, else all; the others are optional. */
 export function divided(fields: readonly IField[]): [readonly IField[], readonly IField[]] {
-  const last = fields.map(field => field.required || field.secret).lastIndexOf(true);
+  const weighty = (field: IField): boolean =>
+    field.required || field.secret || field.kind === 'choice';
+  const last = fields.map(weighty).lastIndexOf(true);
   const end = last < 0 ? fields.length : last + 1;
   return [fields.slice(0, end), fields.slice(end)];
 }

@@ -11,6 +11,9 @@ import { Detail } from './detail';
 import { isActive } from './model';
 import { StateIcon } from './state';
 
+/** Characters of a statement in a tooltip; all of it is there when the row is opened. */
+const TOOLTIP = 1000;
+
 export interface IEntryProps {
   entry: IHistoryEntry;
   open: boolean;
@@ -28,19 +31,24 @@ export function Entry(props: IEntryProps): React.JSX.Element {
   const { entry, open, share, stopping = false, refusal, onToggle, onCancel, insert } = props;
   const Caret = open ? caretDownIcon : caretRightIcon;
   const active = isActive(entry);
+  const line = summary(entry, stopping);
   return (
     <li className="aiser-Entry">
       <div className="aiser-Entry-head">
         <button className="aiser-Entry-main" type="button" aria-expanded={open} onClick={onToggle}>
           <Caret.react tag="span" width="16px" height="16px" />
           <StateIcon state={entry.state} />
-          <code className="aiser-Entry-sql">{format.firstLine(entry.sql)}</code>
+          <code className="aiser-Entry-sql" title={entry.sql.slice(0, TOOLTIP)}>
+            {format.firstLine(entry.sql)}
+          </code>
           {active ? (
             <span className="aiser-Entry-when">{format.duration(elapsed(entry))}</span>
           ) : (
             <When instant={entry.started_at} />
           )}
-          <span className="aiser-Entry-line aiser-Dim">{summary(entry, stopping)}</span>
+          <span className="aiser-Entry-line aiser-Dim" title={line}>
+            {line}
+          </span>
           {share !== undefined && <Bar share={share} />}
         </button>
         {active && onCancel && (
@@ -78,9 +86,11 @@ function elapsed(entry: IHistoryEntry): number {
 /** The known figures of a run, in one line. */
 function summary(entry: IHistoryEntry, stopping: boolean): string {
   const states: Partial<Record<RunState, string>> = { queued: 'waits for its turn', lost: 'lost' };
+  const state = states[entry.state] ?? '';
+  const error = entry.error_code.replaceAll('_', ' ');
   const words = [
-    stopping ? 'cancelling…' : (states[entry.state] ?? ''),
-    entry.error_code,
+    stopping ? 'cancelling…' : state,
+    error === state ? '' : error,
     entry.engine,
     isActive(entry) || entry.seconds === null ? '' : format.duration(entry.seconds),
     entry.cached ? 'cached' : '',
