@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
+import secrets
 import socket
 import ssl
 import tempfile
@@ -18,14 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AiserError, ConfigError, TLSFailed
-from .causes import causes
+from .causes import bare, causes
 from .sockets import Address, is_loopback
 
 if TYPE_CHECKING:
     from ..config import AiserConnections
+    from ..secret import Secret
 
 __all__ = ["allow_insecure", "authority_file", "context_of", "require_tls", "translate_tls", "wrap"]
 
+_INCOMPLETE = range(80, 95)
+"""OpenSSL's numbers for what strict verification alone refuses, as a key without an identifier."""
+_OF_CLIENT = re.compile("ALERT_.*(CERTIFICATE|UNKNOWN_CA)")
+"""OpenSSL's words for what a server says of its client's certificate."""
+_BROKE_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
 _insecure_hosts: frozenset[str] = frozenset()
 
 
@@ -38,25 +46,82 @@ def allow_insecure(settings: AiserConnections) -> None:
 def context_of(values: Mapping[str, Any]) -> ssl.SSLContext | None:
     """Return the context of a connection: certificate and name are verified; None where TLS is off.
 
-    ``ssl_ca`` replaces the system's authorities, it does not add to them.
+    ``ssl_ca`` replaces the system's authorities, it does not add to them. ``ssl_certificate`` and ``ssl_key``
+    are shown to a server that asks who its client is.
 
     Raises
     ------
     ConfigError
-        ``ssl_ca`` holds no certificate.
+        One of them cannot be read, or the key is not the certificate's.
     """
     if not values.get("ssl_enabled", True):
         return None
     try:
+        if certificate := values.get("ssl_certificate"):
+            context = _context.__wrapped__(values.get("ssl_ca") or None)
+            _present(context, str(certificate), values.get("ssl_key"))
+            return context
         return _context(values.get("ssl_ca") or None)
     except ssl.SSLError as exc:
         raise ConfigError("ssl_ca holds no readable certificate.", hint="Paste the PEM text again.") from exc
 
 
+def _present(context: ssl.SSLContext, certificate: str, key: Secret | None) -> None:
+    """Have ``context`` prove that its client has ``certificate``. Raises `ConfigError`.
+
+    The key goes through a file, for there is no other way; it is encrypted there, and gone at once.
+    """
+    once = secrets.token_hex(32)
+    try:
+        pem = _encrypted(key.reveal() if key is not None else "", once)
+    except TypeError as exc:
+        raise ConfigError(
+            "ssl_key is encrypted with a passphrase.",
+            hint="Paste it decrypted, it is sealed here: openssl pkey -in client.key",
+        ) from bare(exc)
+    except ValueError as exc:  # nor an algorithm that is not known
+        raise ConfigError(
+            "ssl_key holds no readable key.", hint="It begins with -----BEGIN PRIVATE KEY-----."
+        ) from bare(exc)
+    with tempfile.NamedTemporaryFile("w", prefix="aiser-client-", suffix=".pem") as file:  # 0600
+        file.write(f"{certificate}\n{pem}")
+        file.flush()
+        try:
+            context.load_cert_chain(file.name, password=once)
+        except ssl.SSLError as exc:
+            reason = "is no key of" if "MISMATCH" in str(exc.reason) else "cannot be shown with"
+            raise ConfigError(
+                f"ssl_key {reason} ssl_certificate.",
+                hint="Give the user's own certificate first, then those that lead to its authority.",
+            ) from bare(exc)
+
+
+def _encrypted(key: str, passphrase: str) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        return (
+            serialization.load_pem_private_key(key.encode(), None)
+            .private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(passphrase.encode()),
+            )
+            .decode()
+        )
+    except UnsupportedAlgorithm as exc:
+        raise ValueError("no algorithm of ours") from exc
+
+
 @lru_cache(maxsize=32)
 def _context(authority: str | None) -> ssl.SSLContext:
     # Reading the system's authorities takes longer than a login.
-    return ssl.create_default_context(cadata=authority)
+    context = ssl.create_default_context(cadata=authority)
+    # The same with every Python: 3.13 alone would refuse certificates that lack what RFC 5280 asks for, as
+    # many of a company's own do; and would trust a certificate that was given and is no root.
+    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 @lru_cache(maxsize=32)
@@ -110,8 +175,21 @@ def require_tls(values: Mapping[str, Any], addresses: Sequence[Address], host: s
         )
 
 
-def translate_tls(exc: BaseException, host: str) -> AiserError | None:
-    """Return what a failed handshake means; None where ``exc`` is no failure of TLS."""
+def translate_tls(exc: BaseException, host: str, *, shown: bool = False) -> AiserError | None:
+    """Return what a failed handshake means; None where ``exc`` is no failure of TLS.
+
+    ``shown`` says that the server was shown a certificate of ours: what it says of that comes after the
+    handshake, and may be lost where it breaks off.
+    """
+    refused = next(
+        (each for each in causes(exc) if _OF_CLIENT.search(str(getattr(each, "reason", "")))), None
+    )
+    if refused or (shown and any(isinstance(each, _BROKE_OFF) for each in causes(exc))):
+        said = getattr(refused, "reason", "it broke off")
+        return TLSFailed(
+            f"{host} does not take the client's certificate ({said}).",
+            hint="Give ssl_certificate and ssl_key as the database's administrator issued them.",
+        )
     found = next((each for each in causes(exc) if isinstance(each, ssl.SSLError)), None)
     if found is None or (isinstance(found, ssl.SSLEOFError) and not _in_handshake(found)):
         return None
@@ -135,6 +213,11 @@ def translate_tls(exc: BaseException, host: str) -> AiserError | None:
         return TLSFailed(
             f"The certificate of {host} is not signed by an authority that is trusted here ({reason}).",
             hint="Give the authority's certificate as ssl_ca; the database's administrator has it.",
+        )
+    if code in _INCOMPLETE:
+        return TLSFailed(
+            f"The certificate of {host}, or of its authority, is incomplete ({reason}).",
+            hint="Python 3.13's drivers ask for all that RFC 5280 does: have it issued anew, or use 3.12.",
         )
     return TLSFailed(f"The certificate of {host} does not hold: {reason}.", hint="Ask its administrator.")
 

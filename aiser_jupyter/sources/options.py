@@ -52,7 +52,7 @@ _PLACE = "a connection goes to the one host, port, user and database that stand 
 _FILES = "it would read files of this machine"
 _SETTINGS = "it would take settings from somewhere else"
 _COMMANDS = "it would run or set something that the statement does not show"
-_CLIENT = "logging in with a client certificate is not supported"
+_CLIENT = "a client's certificate and key are given as text, in ssl_certificate and ssl_key"
 _LOGIN = "how the login works is decided here"
 _NEVER = {
     **dict.fromkeys(

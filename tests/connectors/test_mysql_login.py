@@ -62,7 +62,7 @@ def test_the_driver_is_told_what_was_looked_at_and_nothing_else(monkeypatch: pyt
     assert {name for name in given if name.isidentifier()} == SET
 
 
-@pytest.mark.parametrize("name", sorted(NOT_OFFERED - {"port", "ssl_ca"}))
+@pytest.mark.parametrize("name", sorted(NOT_OFFERED - {"port", "ssl_ca", "ssl_key"}))
 def test_no_field_leads_to_the_rest(name: str) -> None:
     with pytest.raises(ConfigError, match="has no field"):
         MySQLConnector().validate({"host": "localhost", "username": "ann", name: "1"})

@@ -58,7 +58,7 @@ def test_every_argument_of_the_driver_was_looked_at() -> None:
 def test_only_fields_of_ours_are_taken() -> None:
     assert {field.name for field in KIND.fields} == {
         "host", "port", "database", "username", "password", "schema", "role", "timeout", "max_connections",
-        "ssl_enabled", "ssl_ca", "ssl_server_name",
+        "ssl_enabled", "ssl_ca", "ssl_server_name", "ssl_certificate", "ssl_key",
     }  # fmt: skip
     for name in (
         *LOOKED_AT_AND_NOT_OFFERED - {"port", "timeout"},

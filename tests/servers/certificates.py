@@ -24,15 +24,19 @@ class Certificate:
 
 
 class Authority:
-    """Signs certificates, in files below ``folder``; ``pem`` is its own certificate as text."""
+    """Signs certificates, in files below ``folder``; ``pem`` is its own certificate as text.
 
-    def __init__(self, folder: Path, name: str = "Throw-away CA") -> None:
+    With ``identified`` false they lack the identifiers of keys, as many of a company's own do.
+    """
+
+    def __init__(self, folder: Path, name: str = "Throw-away CA", *, identified: bool = True) -> None:
         self._folder = folder
+        self._identified = identified
         folder.mkdir(parents=True, exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = (
-            _builder(self._name, self._name, self._key.public_key(), -1, 30)
+            self._builder(self._name, self._key.public_key(), -1, 30)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(
                 x509.KeyUsage(False, False, False, False, False, True, True, False, False), critical=True
@@ -51,7 +55,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         days = (-3, -1) if expired else (-1, 30)
         certificate = (
-            _builder(subject, self._name, key.public_key(), *days)
+            self._builder(subject, key.public_key(), *days)
             .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -67,20 +71,25 @@ class Authority:
         )
         return made
 
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, first_day: int, last_day: int
-) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + first_day * DAY)
-        .not_valid_after(now + last_day * DAY)
-    )
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, first_day: int, last_day: int
+    ) -> x509.CertificateBuilder:
+        now = dt.datetime.now(dt.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + first_day * DAY)
+            .not_valid_after(now + last_day * DAY)
+        )
+        if not self._identified:
+            return builder
+        issuer = self._key.public_key()
+        return builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key), critical=False
+        ).add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
 
 
 def _name(text: str) -> x509.GeneralName:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from .mariadb import MariaDB
+from .pgbouncer import PROGRAM, PgBouncer
 from .postgresql import PostgreSQL, programs
 from .server import Server
 
-PACKAGES = {MariaDB: "mariadb-server", PostgreSQL: "postgresql"}
+PACKAGES = {MariaDB: "mariadb-server", PostgreSQL: "postgresql", PgBouncer: "pgbouncer"}
 
 
 def missing() -> list[str]:
@@ -25,17 +26,19 @@ def missing() -> list[str]:
         programs()
     except FileNotFoundError:
         found.append(PACKAGES[PostgreSQL])
+    if not PROGRAM.exists():
+        found.append(PACKAGES[PgBouncer])
     return found
 
 
-def started(kind: type[Server]) -> Iterator[Server]:
-    """Yield a running server; skip where it is not installed, but never on CI."""
+def started(kind: type[Server], *given: Server) -> Iterator[Server]:
+    """Yield a running server; skip where it is not installed, but never on CI. ``given`` is what it needs."""
     if PACKAGES[kind] in missing():
         message = f"{PACKAGES[kind]} is not installed: apt-get install {PACKAGES[kind]}"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    server = kind()
+    server = kind(*given)
     try:
         server.prepare()
         yield server
@@ -53,6 +56,12 @@ def mariadb() -> Iterator[Server]:
 def postgresql() -> Iterator[Server]:
     """A PostgreSQL shared by all tests; a test that harms it restores it, or starts its own (`started`)."""
     yield from started(PostgreSQL)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgresql: Server) -> Iterator[Server]:
+    """A PgBouncer before the PostgreSQL that all tests share."""
+    yield from started(PgBouncer, postgresql)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

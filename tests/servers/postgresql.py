@@ -19,6 +19,7 @@ unix_socket_directories = '{folder}'
 ssl = on
 ssl_cert_file = '{certificate}'
 ssl_key_file = '{key}'
+ssl_ca_file = '{ca}'
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -28,6 +29,8 @@ timezone = 'UTC'
 """
 ACCESS = """
 local all postgres trust
+hostssl all certain 127.0.0.1/32 cert
+hostssl all doubly 127.0.0.1/32 scram-sha-256 clientcert=verify-full
 host all all 127.0.0.1/32 scram-sha-256
 """
 
@@ -41,7 +44,10 @@ def programs() -> Path:
 
 
 class PostgreSQL(Server):
-    """PostgreSQL with TLS, a user ``ann`` who owns the database ``shop``, and ``postgres`` (`admin`)."""
+    """PostgreSQL with TLS, a user ``ann`` who owns the database ``shop``, and ``postgres`` (`admin`).
+
+    The roles ``certain`` and ``doubly``, where a test makes them, log in with a certificate of the authority.
+    """
 
     account = "postgres"
 
@@ -58,6 +64,7 @@ class PostgreSQL(Server):
                     port=self.port,
                     certificate=self.certificate.certificate,
                     key=self.certificate.key,
+                    ca=self.authority.path,
                 )
             )
         (data / "pg_hba.conf").write_text(ACCESS)

@@ -22,7 +22,7 @@ from ...secret import Secret
 from ..base import Capabilities, Field
 from ..catalog import Catalog
 from ..causes import forget_locals
-from ..fields import network_fields
+from ..fields import client_certificate, network_fields
 from ..network import STOP_SECONDS, NetworkConnector
 from ..sockets import Cut, dial, reach, resolve
 from ..tls import context_of, require_tls, translate_tls, wrap
@@ -68,6 +68,7 @@ class MySQLConnector(NetworkConnector):
             "Time zone",
             help="Of the session, as the server names it (+00:00); the server's own where it is empty.",
         ),
+        *client_certificate(),
     )
     capabilities = Capabilities(paramstyle="pyformat", read_only=True)
 

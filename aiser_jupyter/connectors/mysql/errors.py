@@ -95,7 +95,8 @@ def _refused(code: int, text: str) -> AuthenticationFailed:
         return AuthenticationFailed(text, hint="Change the password with the database's own client first.")
     if code in (1045, 1698):
         hint = (
-            "Check user and password; the user may also be kept to other hosts, or to encrypted connections."
+            "Check user and password; the user may also be kept to other hosts, to encrypted connections, or"
+            " to a certificate (ssl_certificate)."
         )
         return AuthenticationFailed(text, hint=hint)
     hint = "The user's authentication plugin is not supported here; caching_sha2_password is."

@@ -19,25 +19,30 @@ from ...errors import AiserError, ConnectError, TLSFailed
 from ...models import ConnectionConfig
 from ..base import Capabilities, Field
 from ..catalog import Catalog
-from ..fields import network_fields
+from ..fields import client_certificate, network_fields
 from ..network import NetworkConnector
 from ..sockets import Address, Cut, reach, resolve
 from ..tls import context_of, require_tls, wrap
 from . import catalog
 from .errors import translate
 from .session import PostgreSQLSession
+from .transaction import TransactionSession
 
 __all__ = ["PostgreSQLConnector"]
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _CANCEL = struct.pack("!ii", 16, 80877102)
 _CHECK = "client_connection_check_interval"
+_POOLER_REFUSES = "unsupported startup parameter"
+# The handle of a session says when its connection began, that of a transaction when this did.
+_STARTS = """
+((extract(epoch FROM backend_start) * 1000000)::bigint, (extract(epoch FROM xact_start) * 1000000)::bigint)"""
 _STOP = """
 SELECT pg_cancel_backend(pid), query_start FROM pg_stat_activity
-WHERE pid = {pid} AND (extract(epoch FROM backend_start) * 1000000)::bigint = {begun} AND state <> 'idle'"""
+WHERE pid = {pid} AND {begun} IN {starts} AND state <> 'idle'"""
 _STILL = """
 SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'
-AND (extract(epoch FROM backend_start) * 1000000)::bigint = {begun} AND query_start = '{since}'"""
+AND {begun} IN {starts} AND query_start = '{since}'"""
 
 
 class PostgreSQLConnector(NetworkConnector):
@@ -61,23 +66,30 @@ class PostgreSQLConnector(NetworkConnector):
             "schema", "Schema", help="Where names without a schema are looked up; the server's own rule else."
         ),
         Field("role", "Role", help="Set after the login, where it is not the user's own."),
+        *client_certificate(),
     )
     capabilities = Capabilities(paramstyle="named", read_only=True)
 
     # -- connecting -----------------------------------------------------------------------------------
 
     def connect(self, config: ConnectionConfig, *, read_only: bool, seconds: float) -> PostgreSQLSession:
-        startup = _startup(config, read_only)
-        end = time.monotonic() + seconds
-        try:
-            return self._login(config, startup, end)
-        except Exception as exc:
-            # A server before 14, or on a system that cannot look after its clients, does not know it.
-            if _CHECK not in str(exc) or startup.pop(_CHECK, None) is None:
-                raise
-        return self._login(config, startup, end)
+        settings = _settings(config, read_only)
+        end, offered = time.monotonic() + seconds, True
+        for _ in range(2):
+            try:
+                return self._login(config, settings, end, offered=offered)
+            except Exception as exc:
+                if offered and _POOLER_REFUSES in str(exc):
+                    offered = False
+                # A server before 14, or on a system that cannot look after its clients, does not know it.
+                elif _CHECK not in str(exc) or settings.pop(_CHECK, None) is None:
+                    raise
+        return self._login(config, settings, end, offered=offered)
 
-    def _login(self, config: ConnectionConfig, startup: dict[str, str], end: float) -> PostgreSQLSession:
+    def _login(
+        self, config: ConnectionConfig, settings: dict[str, str], end: float, *, offered: bool
+    ) -> PostgreSQLSession:
+        """Log in. Through a pooler, or with the settings not offered, each transaction has them."""
         from pg8000.core import CoreConnection
 
         values = config.values
@@ -94,11 +106,14 @@ class PostgreSQLConnector(NetworkConnector):
                     password=password.reveal() if password is not None else "",
                     ssl_context=context_of(values) or False,
                     application_name="aiser",
-                    startup_params=startup,
+                    startup_params=settings if offered else {},
                     sock=sock,
                 )
                 core.password = core.auth = None  # not needed again
-                return PostgreSQLSession(self, config, cut, core)
+                session = PostgreSQLSession(self, config, cut, core)
+                if offered and _is_the_server(session.handle, core._backend_key_data):
+                    return session
+                return TransactionSession(self, config, cut, core, settings)
         except BaseException:
             cut.cut()
             cut.close()
@@ -169,15 +184,15 @@ class PostgreSQLConnector(NetworkConnector):
         found = re.fullmatch(r"(\d{1,10}):(\d{1,19})", handle)
         if found is None:
             return False
-        pid, begun = found.groups()
+        named = {"pid": found[1], "begun": found[2], "starts": _STARTS}
         end = time.monotonic() + seconds
         session = cast(PostgreSQLSession, self.fresh(config, seconds=seconds))
         try:
             session.texts("SET ROLE NONE")  # whoever logged in may stop what they run
-            running = session.texts(_STOP.format(pid=pid, begun=begun))
+            running = session.texts(_STOP.format(**named))
             while running:
                 since = str(running[0][1])
-                if not session.texts(_STILL.format(pid=pid, begun=begun, since=since)):
+                if not session.texts(_STILL.format(**named, since=since)):
                     break
                 if time.monotonic() > end:
                     return False
@@ -192,9 +207,9 @@ class PostgreSQLConnector(NetworkConnector):
         return translate(exc, sql)
 
 
-def _startup(config: ConnectionConfig, read_only: bool) -> dict[str, str]:
+def _settings(config: ConnectionConfig, read_only: bool) -> dict[str, str]:
     """Return what holds for the whole session, and comes back when it is reset."""
-    startup = {
+    settings = {
         "client_encoding": "UTF8",
         "DateStyle": "ISO",
         "IntervalStyle": "postgres",
@@ -202,12 +217,20 @@ def _startup(config: ConnectionConfig, read_only: bool) -> dict[str, str]:
         _CHECK: "5000",
     }
     if read_only:
-        startup["default_transaction_read_only"] = "on"
+        settings["default_transaction_read_only"] = "on"
     if schema := config.values.get("schema"):
-        startup["search_path"] = catalog.quoted_identifier(schema)
+        settings["search_path"] = catalog.quoted_identifier(schema)
     if role := config.values.get("role"):
-        startup["role"] = role
-    return startup
+        settings["role"] = role
+    return settings
+
+
+def _is_the_server(handle: str, key: bytes | None) -> bool:
+    """Say whether the server itself answered the login: then its process has the number that it told.
+
+    A pooler tells one of its own, so that it can pass a request to stop on.
+    """
+    return not key or int.from_bytes(key[:4]) == int(handle.partition(":")[0])
 
 
 def _server_name(config: ConnectionConfig) -> str:

@@ -28,14 +28,22 @@ from ...errors import (
 )
 from ..causes import causes
 
-__all__ = ["fields_of", "translate", "translated"]
+__all__ = ["fields_of", "no_copy", "translate", "translated"]
 
 _AGAIN = "Run it again."
 _CLASSES: dict[str, tuple[type[AiserError], str]] = {
     "28P01": (AuthenticationFailed, "Check user and password."),
-    "28000": (AuthenticationFailed, "The server has no rule for this user, host, database and encryption."),
+    "28000": (
+        AuthenticationFailed,
+        "The server has no rule for this user, host, database and encryption, or asks for the user's"
+        " certificate (ssl_certificate).",
+    ),
     "3D000": (UnknownDatabase, "Check the name of the database; capitals count."),
     "42501": (NotPermitted, "The database's administrator can grant the right."),
+    "25001": (
+        StatementError,
+        "Through a pooler each statement is a transaction: run this one on a connection past the pooler.",
+    ),
     "25006": (NotPermitted, "What can be read as one SELECT runs in a session that only reads."),
     "42P01": (UnknownTable, ""),
     "42703": (UnknownColumn, ""),
@@ -68,6 +76,19 @@ _GROUPS: dict[str, type[AiserError]] = {
     "53": QueryFailed,
     "54": StatementError,
 }
+# What a pooler says of itself, always in English: it has one SQLSTATE for all of it.
+_POOLER = "08P01"
+_OF_POOLER: dict[str, tuple[type[AiserError], str]] = {
+    "authentication failed": (AuthenticationFailed, _CLASSES["28P01"][1]),
+    "no such database": (UnknownDatabase, "The pooler before the server has a list of databases of its own."),
+    "startup parameter": (ConnectError, "Have its administrator let it pass (ignore_startup_parameters)."),
+    "statement pooling mode": (
+        ConnectError,
+        "Have its administrator set pool_mode to transaction or session.",
+    ),
+    "no more connections": (ConnectError, _CLASSES["53300"][1]),
+    "query_wait_timeout": (ConnectError, "The pooler has no connection to the server free: try again soon."),
+}
 _AGAIN_STATES = frozenset({"40001", "40P01", "55P03"})
 
 
@@ -96,6 +117,8 @@ def translated(fields: Mapping[str, str], sql: str, position: int | None = None)
             "PostgreSQL runs one statement at a time.", hint="Put each statement in a cell of its own."
         )
     kind, hint = _CLASSES.get(state, (_GROUPS.get(state[:2], QueryFailed), ""))
+    if state == _POOLER:
+        kind, hint = next((_OF_POOLER[words] for words in _OF_POOLER if words in message), (kind, hint))
     hint = fields.get("H") or hint
     if kind is QuerySyntaxError:
         return QuerySyntaxError(message, hint=hint, **_line(sql, position))
@@ -108,6 +131,14 @@ def translated(fields: Mapping[str, str], sql: str, position: int | None = None)
     if state in ("53300", "57P03"):
         error.retryable = True
     return error
+
+
+def no_copy() -> StatementError:
+    """Return what a COPY to or from the client is told."""
+    return StatementError(
+        "COPY between PostgreSQL and its client is not run here.",
+        hint="SELECT what you want to read. To load a file, use psql.",
+    )
 
 
 def _line(sql: str, position: int | None) -> dict[str, int]:
@@ -139,7 +170,7 @@ def translate(exc: Exception, sql: str = "") -> AiserError:
     if "password" in text or "Authentication method" in text or type(exc).__module__.startswith("scramp"):
         return AuthenticationFailed(
             "The login did not succeed: the server asks for a proof that was not given.",
-            hint="Check the password; a method other than a password (GSS, certificate) is not supported.",
+            hint="Check the password; no method beside a password and a certificate is supported (GSS).",
         )
     reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "it closed the connection"
     return ConnectionLost(f"The connection to the server was lost: {reason}.", hint=_AGAIN)
@@ -152,8 +183,4 @@ def _at_login(fields: Mapping[str, str]) -> AiserError | None:
         return AuthenticationFailed(message, hint="The server wants encryption: turn TLS on (ssl_enabled).")
     if fields.get("V") == "FATAL" and fields.get("C", "").startswith("22"):
         return ConfigError(message, hint="Check schema and role of the connection.")
-    if "startup parameter" in message:
-        return ConnectError(
-            message, hint="A pooler stands before the server: let it pass (ignore_startup_parameters)."
-        )
     return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import (
     AiserError,
+    ConnectError,
     ConnectionLost,
     DeadlineExceeded,
     QueryCancelled,
@@ -31,7 +32,7 @@ from ..dbapi import no_rows
 from ..network import PATIENCE, STOP_SECONDS, NetworkSession
 from ..sockets import Cut
 from . import wire
-from .errors import fields_of, translated
+from .errors import fields_of, no_copy, translated
 from .parameters import Statement, encoded, numbered, statement_bytes
 from .rows import Reader, arrays_of, settle
 from .types import reader_of, source_type
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from . import PostgreSQLConnector
 
-__all__ = ["PostgreSQLSession"]
+__all__ = ["TEMPORARY", "PostgreSQLSession"]
 
 GRACE_SECONDS = 2.0
 """The server's own limit comes so much later than ours: it is for the case that we are gone."""
@@ -55,8 +56,7 @@ _SESSION_ENDS = (
 _SESSION_TAGS = frozenset(
     {"BEGIN", "START TRANSACTION", "SET", "PREPARE", "LISTEN", "DECLARE CURSOR", "LOAD"}
 )
-_TEMPORARY = re.compile(r"\s*CREATE\s+(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?\s", re.IGNORECASE)
-
+TEMPORARY = re.compile(r"\s*CREATE\s+(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?\s", re.IGNORECASE)
 
 # When a backend began is told to its own user only, and not to a role that was taken on.
 _ABOUT = """
@@ -82,12 +82,13 @@ class PostgreSQLSession(NetworkSession):
         Logged in.
     """
 
-    # What a database that speaks this protocol may do in its own way.
+    # What a database that speaks this protocol may do in its own way; the tail goes after a statement.
     _encoded = staticmethod(encoded)
     _reader = staticmethod(reader_of)
     _named = staticmethod(source_type)
     _meaning = staticmethod(translated)
     _visible = _VISIBLE
+    _tail = b""
 
     def __init__(
         self, connector: PostgreSQLConnector, config: ConnectionConfig, cut: Cut, core: CoreConnection
@@ -142,7 +143,8 @@ class PostgreSQLSession(NetworkSession):
             self._wire.send(asked)  # the question took the place of the statement
             self._until_ready()
         self._unread = True
-        self._wire.send(wire.bind(values, [each.format for each in readers]) + wire.execute() + wire.SYNC)
+        bound = wire.bind(values, [each.format for each in readers])
+        self._wire.send(bound + wire.execute() + wire.SYNC + self._tail)
         blocks = self._blocks(len(readers))
         first = next(blocks, None)
         if columns is None:
@@ -183,7 +185,7 @@ class PostgreSQLSession(NetworkSession):
         """Say what a statement without a result did."""
         verb, _, count = self._tag.rpartition(" ")
         reader = no_rows(int(count) if verb and count.isdecimal() else -1, run)
-        if self._tag in _SESSION_TAGS or _TEMPORARY.match(sql.partition("*/")[2] or sql):
+        if self._tag in _SESSION_TAGS or TEMPORARY.match(sql.partition("*/")[2] or sql):
             run.emit(Notice("session", _SESSION_ENDS))
         return reader.schema, _nothing()
 
@@ -256,10 +258,10 @@ class PostgreSQLSession(NetworkSession):
             elif code == b"N":
                 self._notice(fields_of(body))
             elif code == b"G":  # COPY FROM STDIN: it waits for data, and forgot that we synchronise
-                failed = _no_copy()
+                failed = no_copy()
                 self._wire.send(wire.COPY_FAIL + wire.SYNC)
             elif code in (b"H", b"W"):
-                raise _no_copy()  # the data is left unread, and stopped before the next statement
+                raise no_copy()  # the data is left unread, and stopped before the next statement
 
     def _error(self, fields: dict[str, str]) -> AiserError:
         """Return what an error of the server means for this run."""
@@ -284,7 +286,7 @@ class PostgreSQLSession(NetworkSession):
     def _nearest(self, error: UnknownTable) -> UnknownTable:
         """Return ``error`` with the name that was perhaps meant."""
         quoted = re.search(r'"([^"]+)"', error.message)
-        if quoted is None or self._status != b"I":
+        if quoted is None or self._status == b"E":
             return error
         known = [str(name) for (name,) in self.texts(self._visible)]
         hint = nearest(quoted[1], known)
@@ -327,7 +329,8 @@ class PostgreSQLSession(NetworkSession):
                 found.append(tuple(values_of(body)))
             elif code == b"E":
                 error = self._meaning(fields_of(body), sql)
-                self._until_ready()
+                if not isinstance(error, ConnectError):  # nothing comes after those
+                    self._until_ready()
                 raise error
             elif code == b"Z":
                 self._status = body
@@ -386,13 +389,6 @@ class PostgreSQLSession(NetworkSession):
 
 
 _MORE = object()
-
-
-def _no_copy() -> StatementError:
-    return StatementError(
-        "COPY between PostgreSQL and its client is not run here.",
-        hint="SELECT what you want to read. To load a file, use psql.",
-    )
 
 
 def _nothing() -> Generator[pa.RecordBatch]:
