@@ -194,9 +194,13 @@ def _too_long() -> HTTPError:
     return HTTPError(413, f"The body has more than {BODY_BYTES:,} bytes.")
 
 
+_NAMED_ANEW = {413: "request_entity_too_large", 414: "request_uri_too_long", 422: "unprocessable_entity"}
+"""Python 3.13 has other names for these; an answer's code is the same with every Python."""
+
+
 class _HttpError(AiserError):
     """An error that Jupyter Server or Tornado answered, in our shape."""
 
     def __init__(self, message: str, status: HTTPStatus) -> None:
         super().__init__(message, hint="The server's log says more." if status >= 500 else "")
-        self.code = NotFound.code if status == 404 else status.name.lower()
+        self.code = NotFound.code if status == 404 else _NAMED_ANEW.get(status, status.name.lower())
