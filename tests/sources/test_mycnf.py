@@ -89,7 +89,7 @@ def test_what_is_not_used_is_said(found):
     ("name", "reason"),
     [
         ("socket", "It is reached through a Unix socket"),
-        ("certificate", "The option 'ssl_cert' is not allowed: a client's certificate and key are given as text"),
+        ("certificate", "The option 'ssl_cert' is not allowed: a client's certificate and key are given"),
         ("weak", "The option 'ssl_verify_server_cert' cannot be off"),
     ],
 )
