@@ -170,7 +170,7 @@ def translate(exc: Exception, sql: str = "") -> AiserError:
     if "password" in text or "Authentication method" in text or type(exc).__module__.startswith("scramp"):
         return AuthenticationFailed(
             "The login did not succeed: the server asks for a proof that was not given.",
-            hint="Check the password; one other than a password or a certificate is not supported (GSS).",
+            hint="Check the password; what is neither a password nor a certificate (GSS) is not supported.",
         )
     reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "it closed the connection"
     return ConnectionLost(f"The connection to the server was lost: {reason}.", hint=_AGAIN)
