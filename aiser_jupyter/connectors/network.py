@@ -305,6 +305,13 @@ class NetworkConnector(CatalogConnector):
         for name, most in _LIMITS.items():
             if not 1 <= checked.get(name, 1) <= most:
                 raise ConfigError(f"{self.label}: {name!r} goes from 1 to {most:,}.")
+        try:
+            str(checked.get("ssl_server_name") or "").encode("idna")  # a handshake would leave its socket
+        except UnicodeError as exc:
+            raise ConfigError(
+                f"{self.label}: 'ssl_server_name' is no name of a host.",
+                hint="It is the name that the server's certificate carries.",
+            ) from exc
         return checked
 
     def open(self, config: ConnectionConfig, *, read_only: bool = False) -> Session:

@@ -72,7 +72,8 @@ try:
 except ResultTooLarge as exc:
     print("too large", exc.rows, exc.bytes)
 print("cut", bool(read(given["endless"], max_bytes=100_000_000, whole=False).truncated))
-print("alive", read("SELECT 42 AS n", max_bytes=None, whole=True).table.column(0).to_pylist())
+(found,) = read("SELECT 42 AS n", max_bytes=None, whole=True).table.column(0).to_pylist()
+print("alive", int(found))
 """
 
 
@@ -99,4 +100,4 @@ def test_a_process_with_one_more_gigabyte_survives_what_does_not_fit(
     _, _, rows, size = lines[0].split()
     assert int(rows) > 500_000
     assert int(size) >= 250_000_000
-    assert lines[1:] == ["cut True", "alive [42]"]
+    assert lines[1:] == ["cut True", "alive 42"]

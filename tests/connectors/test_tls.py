@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from aiser_jupyter.connectors.registry import connector
 from aiser_jupyter.connectors.tls import context_of, translate_tls
-from aiser_jupyter.errors import TLSFailed
+from aiser_jupyter.errors import ConfigError, TLSFailed
 from tests.servers.certificates import Authority, Certificate
 
 
@@ -79,3 +80,11 @@ def test_a_driver_that_asks_for_more_is_explained(tmp_path: Path) -> None:
     assert isinstance(error, TLSFailed)
     assert "incomplete" in error.message
     assert "issued anew" in error.hint
+
+
+@pytest.mark.parametrize("name", ["a..b", ".", "x" * 64])
+def test_a_name_that_no_certificate_can_carry_is_refused_before_anything_is_opened(name: str) -> None:
+    values = {"host": "localhost", "database": "shop", "username": "ann", "password": "x"}
+    with pytest.raises(ConfigError, match="ssl_server_name"):
+        connector("postgresql").validate({**values, "ssl_server_name": name})
+    assert connector("postgresql").validate({**values, "ssl_server_name": "db.example.org"})
